@@ -1,0 +1,45 @@
+# Everything runs inside .venv; `constraints.txt` pins what was tested.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/.installed
+TEST_STAMP := $(VENV)/.installed-test
+
+.PHONY: help up test lint proto bench sim clean
+
+help:  ## Show the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("kvcluster needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN_STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(TEST_STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@ $(RUN_STAMP)
+
+up: $(RUN_STAMP)  ## Start a cluster in one process, deploy examples/web.yaml, stay up until Ctrl-C
+	@exec $(BIN)/apiserver up --nodes 3 --apply examples/web.yaml
+
+test: $(TEST_STAMP)  ## Run the whole test suite
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(ARGS)
+
+lint: $(TEST_STAMP)  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+proto: $(TEST_STAMP)  ## Rebuild kvcluster/pb from proto/*.proto
+	$(BIN)/python proto/build.py
+
+bench: $(TEST_STAMP)  ## Measure ours against etcd 3.5.1 in paired runs
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/run.py
+
+sim: $(TEST_STAMP)  ## A long run of the deterministic simulation (SEEDS=200)
+	$(BIN)/python -m kvcluster.sim --seeds $(or $(SEEDS),200)
+
+clean:  ## Remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,133 @@
+"""Everything that can go wrong in the store, by name, with etcd's texts.
+
+An error here knows nothing of gRPC: the one map from error class to status code is kvcluster/rpc/status.py, and the
+one map back, for the client, is kvcluster/client/errors.py. Clients of etcd compare texts, so `str(error)` is exactly
+what etcd answers. A raised error leaves whatever raised it unchanged.
+
+Texts: etcd 3.5, api/v3rpc/rpctypes.
+"""
+
+from __future__ import annotations
+
+
+class KvClusterError(Exception):
+    """The root of all errors that kvcluster raises on purpose."""
+
+    text = ""
+
+    def __init__(self, text: str | None = None) -> None:
+        super().__init__(self.text if text is None else text)
+
+
+class ConfigError(KvClusterError):
+    """A flag, an argument or a file that cannot be used; the text names it and says what would be right."""
+
+
+class EtcdError(KvClusterError):
+    """An error that etcd's API knows; subclasses carry its exact text."""
+
+
+class EmptyKeyError(EtcdError):
+    text = "etcdserver: key is not provided"
+
+
+class KeyNotFoundError(EtcdError):
+    text = "etcdserver: key not found"
+
+
+class ValueProvidedError(EtcdError):
+    text = "etcdserver: value is provided"
+
+
+class LeaseProvidedError(EtcdError):
+    text = "etcdserver: lease is provided"
+
+
+class TooManyOpsError(EtcdError):
+    text = "etcdserver: too many operations in txn request"
+
+
+class DuplicateKeyError(EtcdError):
+    text = "etcdserver: duplicate key given in txn request"
+
+
+class InvalidSortOptionError(EtcdError):
+    text = "etcdserver: invalid sort option"
+
+
+class InvalidClientApiVersionError(EtcdError):
+    text = "etcdserver: invalid client api version"
+
+
+class RequestTooLargeError(EtcdError):
+    text = "etcdserver: request is too large"
+
+
+class CompactedError(EtcdError):
+    """The revision asked for is no longer kept. `compact_revision` is 0 where it is not known."""
+
+    text = "etcdserver: mvcc: required revision has been compacted"
+
+    def __init__(self, text: str | None = None, *, compact_revision: int = 0) -> None:
+        super().__init__(text)
+        self.compact_revision = compact_revision
+
+
+class FutureRevisionError(EtcdError):
+    text = "etcdserver: mvcc: required revision is a future revision"
+
+
+class LeaseNotFoundError(EtcdError):
+    text = "etcdserver: requested lease not found"
+
+
+class LeaseExistsError(EtcdError):
+    text = "etcdserver: lease already exists"
+
+
+class LeaseTtlTooLargeError(EtcdError):
+    text = "etcdserver: too large lease TTL"
+
+
+class NoSpaceError(EtcdError):
+    text = "etcdserver: mvcc: database space exceeded"
+
+
+class TooManyRequestsError(EtcdError):
+    text = "etcdserver: too many requests"
+
+
+class NoLeaderError(EtcdError):
+    text = "etcdserver: no leader"
+
+
+class NotLeaderError(EtcdError):
+    text = "etcdserver: not leader"
+
+
+class LeaderChangedError(EtcdError):
+    text = "etcdserver: leader changed"
+
+
+class StoppedError(EtcdError):
+    text = "etcdserver: server stopped"
+
+
+class RequestTimeoutError(EtcdError):
+    text = "etcdserver: request timed out"
+
+
+class ProposalDroppedError(EtcdError):
+    text = "raft proposal dropped"
+
+
+class MemberNotFoundError(EtcdError):
+    text = "etcdserver: member not found"
+
+
+class WatchCanceledError(EtcdError):
+    text = "etcdserver: watch canceled"
+
+
+class UnimplementedError(EtcdError):
+    """An RPC of the wire that this server does not have yet; the text names it."""

@@ -1,1 +1,28 @@
-"""Placeholder."""
+"""A Kubernetes-style control plane in pure Python, on a store that speaks etcd.
+
+    from apiserver import LocalCluster
+
+    async with LocalCluster(nodes=3) as cluster:
+        ...                                      # cluster.url for any client, cluster.client() without sockets
+
+Names are loaded when they are used, so importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "LocalCluster": "apiserver.cluster",
+    "Client": "apiserver.client",
+    "StatusError": "apiserver.errors",
+}
+
+__all__ = ["Client", "LocalCluster", "StatusError"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

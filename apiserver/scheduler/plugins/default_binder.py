@@ -18,7 +18,7 @@ class DefaultBinder:
     async def bind(self, state: CycleState, pod: PodInfo, node_name: str) -> Status:
         namespace, name = pod.key
         try:
-            await self._client.bind(namespace, name, node_name, uid=pod.uid)
+            await self._client.bind(name, namespace, node_name, uid=pod.uid)
         except StatusError as refusal:
             return error(refusal.message)
         return SUCCESS

@@ -1,0 +1,102 @@
+"""The `apiserver` command: up, serve, scheduler, controllers, nodes, version.
+
+This file holds the flags and nothing else; cli/up.py is what `up` does, cli/parts.py runs one part alone. A wrong flag
+ends with exit code 2, a failure with 1, each with one line that says what to do; Ctrl-C and SIGTERM end everything
+within two seconds with exit code 0.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from apiserver.cli.parts import run_controllers, run_nodes, run_scheduler, run_serve
+from apiserver.cli.up import UpOptions, run_up
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
+)
+
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Kubeconfig = Annotated[Path, typer.Option("--kubeconfig", help="The API server to work for. Never guessed.")]
+Plugins = Annotated[
+    list[str], typer.Option("--scheduler-plugin", metavar="MODULE:CLASS[=WEIGHT]", help="A further scheduler plugin.")
+]
+SchedulerFile = Annotated[
+    Path | None, typer.Option("--scheduler-config", help="A KubeSchedulerConfiguration file (see docs/scheduler.md).")
+]
+LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
+
+
+@app.command()
+def up(
+    nodes: Annotated[int, typer.Option(min=0, max=5000, help="Simulated nodes.")] = 3,
+    replicas: Annotated[int, typer.Option(help="Members of the store: 1 or 3.")] = 1,
+    processes: Annotated[bool, typer.Option("--processes", help="Separate processes instead of one.")] = False,
+    kubeconfig: Annotated[Path, typer.Option(help="Where to write the kubeconfig.")] = Path(".kvcluster/kubeconfig"),
+    apply: Annotated[list[Path], typer.Option(help="Manifests to create; waits for their pods.")] = [],  # noqa: B006
+    port: Annotated[int | None, typer.Option(help="Port of the API server. Default: 6443, or a free one.")] = None,
+    store_port: Annotated[int | None, typer.Option(help="gRPC port of the store. Default: 2379, or free.")] = None,
+    host: Host = "127.0.0.1",
+    scheduler_plugin: Plugins = [],  # noqa: B006
+    scheduler_config: SchedulerFile = None,
+    log_level: LogLevel = "warning",
+) -> None:
+    """Start a whole cluster, show it, and stay up until Ctrl-C."""
+    options = UpOptions(
+        nodes=nodes, replicas=replicas, processes=processes, kubeconfig=kubeconfig, manifests=tuple(apply), port=port,
+        store_port=store_port, host=host, plugins=tuple(scheduler_plugin), scheduler_config=scheduler_config,
+    )  # fmt: skip
+    raise typer.Exit(run_up(options, log_level))
+
+
+@app.command()
+def serve(
+    etcd_servers: Annotated[str, typer.Option(help="URLs of any etcd v3, ours or a real one, with commas.")],
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 = any free one.")] = 6443,
+    host: Host = "127.0.0.1",
+    log_level: LogLevel = "warning",
+) -> None:
+    """Run the API server alone on an etcd."""
+    raise typer.Exit(run_serve(etcd_servers, host, port, log_level))
+
+
+@app.command()
+def scheduler(
+    kubeconfig: Kubeconfig,
+    scheduler_plugin: Plugins = [],  # noqa: B006
+    scheduler_config: SchedulerFile = None,
+    log_level: LogLevel = "warning",
+) -> None:
+    """Run the scheduler alone against any API server."""
+    raise typer.Exit(run_scheduler(kubeconfig, scheduler_config, scheduler_plugin, log_level))
+
+
+@app.command()
+def controllers(
+    kubeconfig: Kubeconfig,
+    only: Annotated[str, typer.Option("--controllers", help='Names with commas; "*" = all, "-name" = not it.')] = "*",
+    log_level: LogLevel = "warning",
+) -> None:
+    """Run the controllers alone against any API server."""
+    raise typer.Exit(run_controllers(kubeconfig, only, log_level))
+
+
+@app.command()
+def nodes(
+    kubeconfig: Kubeconfig,
+    count: Annotated[int, typer.Option(min=1, max=5000, help="How many nodes.")] = 3,
+    stages: Annotated[
+        Path | None, typer.Option(help="A folder or file of stages instead of the built-in ones.")
+    ] = None,
+    log_level: LogLevel = "warning",
+) -> None:
+    """Run simulated nodes alone against any API server."""
+    raise typer.Exit(run_nodes(kubeconfig, count, stages, log_level))
+
+
+def main() -> None:
+    """The console script."""
+    app()

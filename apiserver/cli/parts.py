@@ -1,0 +1,97 @@
+"""One part alone: `apiserver serve`, `scheduler`, `controllers`, `nodes`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import kvcluster
+from apiserver.cli.running import UsageError, run_command, run_until
+from apiserver.client import Client, HttpTransport, KubeconfigError, ServerUnreachableError, load_kubeconfig
+from apiserver.config import ApiServerConfig
+from apiserver.controllers import ControllerManager
+from apiserver.errors import StatusError
+from apiserver.nodes import Fleet, StageError, load_stages
+from apiserver.scheduler import PluginError, Scheduler, SchedulerConfig, parse_config, with_plugins
+from apiserver.server import ApiServer
+from kvcluster.errors import KvClusterError
+
+KNOWN_ERRORS = (KvClusterError, StatusError, ServerUnreachableError, KubeconfigError, OSError, TimeoutError)
+
+
+def load_scheduler_config(path: Path | None, plugins: Sequence[str]) -> SchedulerConfig:
+    """The configuration file, or the defaults, with the plugins of the command line. Raises UsageError."""
+    try:
+        config = SchedulerConfig()
+        if path is not None:
+            config = parse_config(yaml.safe_load(path.read_text()))
+        return with_plugins(config, plugins)
+    except (PluginError, OSError, yaml.YAMLError, UnicodeDecodeError) as cause:
+        raise UsageError(str(cause)) from cause
+
+
+def run_serve(etcd_servers: str, host: str, port: int, log_level: str) -> int:
+    async def command(stop: asyncio.Event) -> int:
+        endpoints = [url.strip() for url in etcd_servers.split(",") if url.strip()]
+        if not endpoints:
+            raise UsageError("--etcd-servers: name at least one URL")
+        store = await kvcluster.connect(endpoints)
+        server = ApiServer(ApiServerConfig(host=host, port=port), store)
+        try:
+            await server.start()
+            print(f"serving on {server.url}", flush=True)
+            await stop.wait()
+        finally:
+            await server.stop()
+            await store.close()
+        return 0
+
+    return run_command(command, log_level, *KNOWN_ERRORS)
+
+
+def _run_client(
+    kubeconfig: Path, log_level: str, start: Callable[[Client], Awaitable[Any]], *errors: type[Exception]
+) -> int:
+    async def command(stop: asyncio.Event) -> int:
+        transport = HttpTransport.from_kubeconfig(load_kubeconfig(kubeconfig))
+        client = Client(transport)
+        try:
+            return await run_until(stop, start(client))
+        finally:
+            await transport.close()
+
+    return run_command(command, log_level, *KNOWN_ERRORS, *errors)
+
+
+def run_scheduler(kubeconfig: Path, config: Path | None, plugins: Sequence[str], log_level: str) -> int:
+    async def start(client: Client) -> None:
+        await Scheduler(client, load_scheduler_config(config, plugins)).run()
+
+    return _run_client(kubeconfig, log_level, start, PluginError)
+
+
+def run_controllers(kubeconfig: Path, names: str, log_level: str) -> int:
+    async def start(client: Client) -> None:
+        wanted = [name.strip() for name in names.split(",") if name.strip()]
+        try:
+            manager = ControllerManager(client, names=wanted)
+        except ValueError as cause:
+            raise UsageError(f"--controllers: {cause}") from cause
+        await manager.run()
+
+    return _run_client(kubeconfig, log_level, start)
+
+
+def run_nodes(kubeconfig: Path, count: int, stages: Path | None, log_level: str) -> int:
+    async def start(client: Client) -> None:
+        try:
+            loaded = load_stages(stages) if stages is not None else None
+        except StageError as cause:
+            raise UsageError(str(cause)) from cause
+        await Fleet(client, count, loaded).run()
+
+    return _run_client(kubeconfig, log_level, start)

@@ -1,0 +1,140 @@
+"""A whole cluster in one process: store, API server, scheduler, controllers and simulated nodes.
+
+    async with LocalCluster(nodes=3) as cluster:
+        cluster.url                       # http://127.0.0.1:PORT, for any Kubernetes client
+        cluster.store_url                 # the store's gRPC port, for any etcd client
+        client = cluster.client()         # in process, without sockets
+
+The parts talk to the API server through the in-process transport; a socket is open for everybody else. Each part is
+supervised: if one fails, `failed` is set with its error, and the others go on until `stop`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Iterable
+from typing import Any
+
+from apiserver.client import Client
+from apiserver.cluster.kubeconfig import build_kubeconfig
+from apiserver.config import ApiServerConfig
+from apiserver.controllers import ControllerManager
+from apiserver.nodes import Fleet
+from apiserver.scheduler import Scheduler, SchedulerConfig
+from apiserver.server import ApiServer
+from kvcluster import Cluster
+
+log = logging.getLogger(__name__)
+
+
+class LocalCluster:
+    """nodes: simulated nodes; replicas: members of the store (1 or 3); port, store_port: 0 = any free one.
+
+    scheduler or controllers None: that part is left out, so that another (a real one) can take its place.
+    """
+
+    def __init__(
+        self,
+        *,
+        nodes: int = 3,
+        replicas: int = 1,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        store_port: int = 0,
+        scheduler: SchedulerConfig | None = SchedulerConfig(),  # noqa: B008 - an immutable value
+        controllers: Iterable[str] | None = ("*",),
+    ) -> None:
+        self._nodes = nodes
+        self._replicas = replicas
+        self._host, self._port, self._store_port = host, port, store_port
+        self._scheduler = scheduler
+        self._controllers = None if controllers is None else tuple(controllers)
+        self._store: Cluster | None = None
+        self._server: ApiServer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.failed: asyncio.Future[None] | None = None
+        self.store_urls: list[str] = []
+
+    async def __aenter__(self) -> LocalCluster:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where the API server listens."""
+        assert self._server is not None, "the cluster is not started"
+        return self._server.url
+
+    @property
+    def store_url(self) -> str:
+        """The gRPC port of the first member of the store."""
+        return self.store_urls[0]
+
+    @property
+    def store(self) -> Cluster:
+        """The embedded store, for faults and for a look inside."""
+        assert self._store is not None, "the cluster is not started"
+        return self._store
+
+    def kubeconfig(self) -> dict[str, Any]:
+        return build_kubeconfig(self.url)
+
+    def client(self) -> Client:
+        """A client of the API server that uses no socket."""
+        assert self._server is not None, "the cluster is not started"
+        return Client(self._server.in_process_transport())
+
+    async def start(self) -> None:
+        """Starts all parts, the store first. On failure everything that was started is stopped again."""
+        self.failed = asyncio.get_running_loop().create_future()
+        try:
+            self._store = Cluster(members=self._replicas)
+            await self._store.start()
+            for member in range(self._replicas):
+                port = self._store_port + 20000 * member if self._store_port else 0
+                self.store_urls.append(await self._store.listen(member=member, port=port))
+            config = ApiServerConfig(host=self._host, port=self._port)
+            self._server = ApiServer(config, self._store.client())
+            await self._server.start()
+            self._start_parts()
+        except BaseException:
+            await self.stop()
+            raise
+
+    def _start_parts(self) -> None:
+        if self._controllers is not None:
+            self._supervise("controllers", ControllerManager(self.client(), names=self._controllers).run())
+        if self._scheduler is not None:
+            self._supervise("scheduler", Scheduler(self.client(), self._scheduler).run())
+        if self._nodes:
+            self._supervise("nodes", Fleet(self.client(), self._nodes).run())
+
+    def _supervise(self, name: str, part: Awaitable[None]) -> None:
+        async def run() -> None:
+            try:
+                await part
+            except asyncio.CancelledError:
+                raise
+            except Exception as cause:
+                log.exception("%s failed", name)
+                if self.failed is not None and not self.failed.done():
+                    self.failed.set_exception(cause)
+
+        self._tasks.append(asyncio.get_running_loop().create_task(run(), name=name))
+
+    async def stop(self) -> None:
+        """Stops the clients, then the API server, then the store. Safe to call twice."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._server is not None:
+            await self._server.stop()
+        if self._store is not None:
+            await self._store.stop()
+        if self.failed is not None and not self.failed.done():
+            self.failed.cancel()

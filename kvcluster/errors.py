@@ -131,3 +131,13 @@ class WatchCanceledError(EtcdError):
 
 class UnimplementedError(EtcdError):
     """An RPC of the wire that this server does not have yet; the text names it."""
+
+
+class WatchRangeEmptyError(EtcdError):
+    """A watch of [key, range_end) with key >= range_end."""
+
+    text = "mvcc: watcher range is empty"
+
+
+class CorruptSnapshotError(KvClusterError):
+    """Snapshot bytes that are not what they should be; the text says of what, and what is wrong."""

@@ -40,7 +40,7 @@ def encode_key_value(
     key: bytes, value: bytes, create_revision: int, mod_revision: int, version: int, lease: int
 ) -> bytes:
     """One mvccpb.KeyValue, without a tag or a length in front."""
-    parts = []
+    parts: list[bytes] = []
     if key:
         parts += (b"\x0a", encode_varint(len(key)), key)
     modified = encode_varint(mod_revision)
@@ -74,7 +74,7 @@ def encode_range_body(wires: list[bytes], *, more: bool, count: int) -> bytes:
 
     Protobuf messages concatenate: header bytes + this body is the response.
     """
-    parts = []
+    parts: list[bytes] = []
     for wire in wires:
         parts += (b"\x12", encode_varint(len(wire)), wire)
     if more:

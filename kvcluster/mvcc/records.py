@@ -116,7 +116,7 @@ class RangeResult(NamedTuple):
     """kvs in key order, cut to the limit; count ignores the limit; revision is the store's, not the one asked for."""
 
     kvs: list[KeyValue]
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody wants here
     revision: int
     more: bool
 

@@ -39,7 +39,7 @@ _RECORD = Struct("<IIqqqq")
 def encode_snapshot(index: Index, history: History, revision: int, compacted_revision: int) -> bytes:
     """See the module's contract."""
     base = 0
-    parts = []
+    parts: list[bytes] = []
     for key in index.keys_between(b"", TO_THE_END) if compacted_revision > 0 else ():
         kv = version_at(index.versions[key], compacted_revision)
         if kv is not None and kv.mod_revision < compacted_revision:

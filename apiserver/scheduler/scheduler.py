@@ -8,18 +8,17 @@ binding runs in a task of its own, so the next cycle need not wait for the API s
                    └── park ◀───┴──────────────────◀── forget, unreserve ─┘
 
 A pod that cannot be placed gets the condition PodScheduled=False (reason Unschedulable) and an event FailedScheduling; the
-texts are kube-scheduler's. Time comes from the injected clock; `wait` lets tests move it by hand.
+texts are kube-scheduler's. Time and timers come from the injected clock.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
-from apiserver.client import Client, EventRecorder, InformerFactory
+from apiserver.client import Client, EventRecorder, InformerFactory, LoopClock, TimerClock
 from apiserver.errors import StatusError
 from apiserver.meta import format_time
 from apiserver.scheduler.cache import Cache
@@ -29,19 +28,11 @@ from apiserver.scheduler.framework import Code, Status, error
 from apiserver.scheduler.pod_info import PodInfo
 from apiserver.scheduler.profile import PluginError, Profile
 from apiserver.scheduler.queue import ANY_EVENT, QueuedPod, SchedulingQueue
-from kvcluster.clock import Clock, SystemClock
 
 log = logging.getLogger(__name__)
 
 MAX_BINDINGS = 64
 Key = tuple[str, str]
-
-
-async def _wait_event(event: asyncio.Event, timeout_s: float | None) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), timeout_s)
-    except TimeoutError:
-        pass
 
 
 class Scheduler:
@@ -52,14 +43,12 @@ class Scheduler:
         client: Client,
         config: SchedulerConfig | None = None,
         *,
-        clock: Clock | None = None,
-        wait: Callable[[asyncio.Event, float | None], Awaitable[None]] = _wait_event,
+        clock: TimerClock | None = None,
         informers: InformerFactory | None = None,
     ) -> None:
         self._client = client
         self._config = config = config or SchedulerConfig()
-        self._clock: Clock = clock or SystemClock()
-        self._wait = wait
+        self._clock: TimerClock = clock or LoopClock()
         self.profiles = {profile.name: build_profile(profile, client) for profile in config.profiles}
         first = next(iter(self.profiles.values()))
         if any(p.points["sort_key"][0][0] != first.points["sort_key"][0][0] for p in self.profiles.values()):
@@ -73,7 +62,7 @@ class Scheduler:
             max_backoff_s=config.max_backoff_s,
             max_unschedulable_s=config.max_unschedulable_s,
         )
-        self._informers = informers or InformerFactory(client)
+        self._informers = informers or InformerFactory(client, self._clock)
         self._recorder = EventRecorder(client, component="default-scheduler", clock=self._clock)
         self._dice = Random(config.seed)
         self._start_node = 0
@@ -150,6 +139,7 @@ class Scheduler:
             for task in self._bindings.values():
                 task.cancel()
             await asyncio.gather(*self._bindings.values(), return_exceptions=True)
+            await self._recorder.close()
 
     async def _loop(self) -> None:
         while True:
@@ -162,6 +152,15 @@ class Scheduler:
             if not self.schedule_one(queued):
                 self._room.release()
             await asyncio.sleep(0)  # let watches and bindings in between two pods
+
+    async def _wait(self, event: asyncio.Event, timeout_s: float | None) -> None:
+        """Until the event is set, or `timeout_s` seconds of the clock have passed (then it is set as well)."""
+        timer = self._clock.call_later(timeout_s, event.set) if timeout_s is not None else None
+        try:
+            await event.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def schedule_one(self, queued: QueuedPod) -> bool:
         """One pod's synchronous part. True: a binding task was started (it releases its place in `_room`)."""

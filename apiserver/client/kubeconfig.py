@@ -1,4 +1,4 @@
-"""Reads a kubeconfig file into a transport: the file that was named, and nothing else.
+"""Reads a kubeconfig file: the one that was named, and no other.
 
 There is no search: no KUBECONFIG, no ~/.kube/config, no in-cluster token. A client of a test cluster that falls through
 to the user's own file would talk to a production cluster; so a path is required, and a missing or broken file is a
@@ -22,8 +22,6 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from apiserver.client.transport import HttpTransport
-
 
 class KubeconfigError(Exception):
     """The file cannot be used; the text says where and why."""
@@ -36,9 +34,6 @@ class Kubeconfig(NamedTuple):
     token: str
     ssl_context: ssl.SSLContext | None
     namespace: str
-
-    def transport(self) -> HttpTransport:
-        return HttpTransport(self.server, token=self.token, ssl_context=self.ssl_context)
 
 
 def load_kubeconfig(path: str | os.PathLike[str], *, context: str = "") -> Kubeconfig:

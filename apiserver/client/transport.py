@@ -17,6 +17,8 @@ from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
+from apiserver.client.kubeconfig import Kubeconfig
+
 Pairs = Sequence[tuple[str, str]]
 
 USER_AGENT = "kvcluster-apiserver/0.1"
@@ -97,6 +99,10 @@ class HttpTransport:
         self._request_timeout = aiohttp.ClientTimeout(total=request_timeout_s, sock_connect=CONNECT_TIMEOUT_S)
         self._stream_timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
         self._session: aiohttp.ClientSession | None = None
+
+    @classmethod
+    def from_kubeconfig(cls, kubeconfig: Kubeconfig) -> HttpTransport:
+        return cls(kubeconfig.server, token=kubeconfig.token, ssl_context=kubeconfig.ssl_context)
 
     @property
     def url(self) -> str:

@@ -13,11 +13,12 @@ from kvcluster.mvcc.encoding import encode_key_value, encode_range_body, encode_
 from kvcluster.mvcc.history import Batch
 from kvcluster.mvcc.index import TO_THE_END
 from kvcluster.mvcc.records import DELETE, PUT, Event, KeyValue, RangeResult
-from kvcluster.mvcc.store import Store
+from kvcluster.mvcc.store import FIRST_REVISION, Store
 from kvcluster.mvcc.txn import Txn
 
 __all__ = [
     "DELETE",
+    "FIRST_REVISION",
     "PUT",
     "TO_THE_END",
     "Batch",

@@ -184,6 +184,14 @@ def test_a_tail_replaced_while_it_is_being_persisted_stays_unstable():
     assert storage.entries(1, 2, 100) == [Entry(2, 1, 0, b"new")]
 
 
+def test_an_append_commits_no_more_than_what_it_vouches_for():
+    """The tail behind the append's entries may be another leader's, although the leader has committed that far."""
+    node, storage = build()
+    node.step(Message(MessageType.APP, 1, 2, 1, entries=[Entry(1, 1, 0, b"x"), Entry(1, 2, 0, b"wrong")]))
+    node.step(Message(MessageType.APP, 1, 3, 2, entries=[Entry(1, 1, 0, b"x")], commit=2))
+    assert node.commit == 1
+
+
 def test_only_a_moved_commit_index_need_not_be_waited_for():
     node, storage = build()
     node.step(Message(MessageType.APP, 1, 2, 1, entries=[Entry(1, 1, 0, b"x")]))

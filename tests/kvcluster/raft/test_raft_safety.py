@@ -14,7 +14,7 @@ from random import Random
 
 import pytest
 
-from kvcluster.raft import Config, Entry, MemoryStorage, Message, ProposalDropped, RawNode, Role
+from kvcluster.raft import Config, Entry, MemoryStorage, Message, ProposalDropped, RawNode, Ready, Role
 
 
 class Network:
@@ -29,6 +29,7 @@ class Network:
         self.applied: dict[int, list[Entry]] = {id: [] for id in self.ids}
         self.messages: list[Message] = []
         self.cut: int = 0  # the member that nobody hears
+        self.slow: dict[int, Ready] = {}  # a Ready that its member's disk has not finished with
         self.committed: list[Entry] = []  # the longest history anybody applied
         self.leaders: dict[int, int] = {}
         self.reads: dict[bytes, int] = {}  # context -> what was committed when it was asked
@@ -38,42 +39,48 @@ class Network:
 
     def start(self, id: int) -> None:
         storage = self.storages[id]
+        self.slow.pop(id, None)  # it had not been persisted: nobody has seen it
         self.applied[id] = self.applied[id][: storage.snapshot().index]
         self.nodes[id] = RawNode(Config(id=id, storage=storage, **self.options))
 
     def act(self, step: int) -> None:
+        """One thing happens to one member; then the network and the shells move a little."""
         dice = self.random.random()
         id = self.random.choice(self.ids)
         node = self.nodes[id]
-        if dice < 0.30:
+        if dice < 0.40:
             node.tick()
-        elif dice < 0.45:
+        elif dice < 0.60:
             try:
                 node.propose([f"{step}.{n}".encode() for n in range(self.random.randint(1, 3))])
             except ProposalDropped:
                 pass
-        elif dice < 0.50:
+        elif dice < 0.70:
             context = f"read {step}".encode()
             self.reads[context] = len(self.committed)
             node.read_index(context)
-        elif dice < 0.505:
+        elif dice < 0.72:
             self.start(id)
-        elif dice < 0.51:
+        elif dice < 0.74:
             self.cut = self.random.choice([0, 0, *self.ids])
-        elif dice < 0.515:
+        elif dice < 0.75:
             node.transfer_leader(self.random.choice(self.ids))
-        elif dice < 0.53:
+        elif dice < 0.77:
             node.report_unreachable(self.random.choice(self.ids))
-        elif dice < 0.54 and node.applied > self.storages[id].snapshot().index:
+        elif dice < 0.80 and node.applied > self.storages[id].snapshot().index:
             self.compact(id)
-        elif self.messages:
+        for _ in range(2):
+            self.deliver()
+            self.take_ready(self.random.choice(self.ids))
+
+    def deliver(self) -> None:
+        if self.messages:
             m = self.messages.pop(self.random.randrange(len(self.messages)))
             chance = self.random.random()
             if chance < 0.05:
                 self.messages.append(m)  # and again later
             if chance < 0.9 and self.cut not in (m.to, m.sender):
                 self.nodes[m.to].step(m)
-        self.take_ready(self.random.choice(self.ids))
 
     def compact(self, id: int) -> None:
         storage = self.storages[id]
@@ -83,26 +90,36 @@ class Network:
             storage.compact(keep)
 
     def take_ready(self, id: int) -> None:
-        node, storage = self.nodes[id], self.storages[id]
-        if node.has_ready():
+        """Takes a Ready and either finishes with it at once or leaves it with the disk for a while."""
+        node = self.nodes[id]
+        if id in self.slow:
+            self.finish(id, self.slow.pop(id))
+        elif node.has_ready():
             ready = node.ready()
-            if ready.snapshot is not None:
-                storage.apply_snapshot(ready.snapshot)
-                self.applied[id] = self.committed[: ready.snapshot.index]
-                assert len(self.applied[id]) == ready.snapshot.index, "a snapshot of what nobody applied"
-            storage.append(ready.entries)
-            if ready.hard_state is not None:
-                storage.set_hard_state(ready.hard_state)
-            self.messages.extend(ready.messages)
-            node.advance(ready)
-            self.apply(id, ready.committed)
-            for state in ready.read_states:
-                self.answered += 1
-                assert state.index >= self.reads[state.context], "a stale read"
-            storage._check()
+            if self.random.random() < 0.2:
+                self.slow[id] = ready
+            else:
+                self.finish(id, ready)
         node._check()
         if node.role is Role.LEADER:
             assert self.leaders.setdefault(node.term, id) == id, f"two leaders in term {node.term}"
+
+    def finish(self, id: int, ready: Ready) -> None:
+        node, storage = self.nodes[id], self.storages[id]
+        if ready.snapshot is not None:
+            storage.apply_snapshot(ready.snapshot)
+            self.applied[id] = self.committed[: ready.snapshot.index]
+            assert len(self.applied[id]) == ready.snapshot.index, "a snapshot of what nobody applied"
+        storage.append(ready.entries)
+        if ready.hard_state is not None:
+            storage.set_hard_state(ready.hard_state)
+        self.messages.extend(ready.messages)
+        node.advance(ready)
+        self.apply(id, ready.committed)
+        for state in ready.read_states:
+            self.answered += 1
+            assert state.index >= self.reads[state.context], "a stale read"
+        storage._check()
 
     def apply(self, id: int, entries: list[Entry]) -> None:
         for entry in entries:

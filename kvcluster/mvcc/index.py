@@ -21,7 +21,6 @@ Invariants (`_check`): live and dead are disjoint and together are the keys of `
 from __future__ import annotations
 
 from collections.abc import Iterator
-from heapq import merge
 from itertools import islice
 
 from sortedcontainers import SortedList
@@ -192,7 +191,10 @@ class Index:
     def keys_between(self, key: bytes, range_end: bytes) -> Iterator[bytes]:
         """Every known key of the range, dead or alive, in order."""
         live = _between(self.live, key, range_end)
-        return merge(live, _between(self.dead, key, range_end)) if self.dead else live
+        if not self.dead:
+            return live
+        # Two sorted runs: the sort merges them in one pass, in C.
+        return iter(sorted([*live, *_between(self.dead, key, range_end)]))
 
     def _check(self) -> None:
         """Raises AssertionError where an invariant of the contract is broken. For tests."""

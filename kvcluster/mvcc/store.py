@@ -91,11 +91,12 @@ class Store:
         if revision <= 0 or revision == self.revision:
             kvs, count, more = self._index.select_newest(key, range_end, limit, count_only)
         else:
-            self._check_revision(revision)
+            self.check_revision(revision)
             kvs, count, more = self._index.select_at(key, range_end, revision, limit, count_only)
         return RangeResult(kvs, count, self.revision, more)
 
-    def _check_revision(self, revision: int) -> None:
+    def check_revision(self, revision: int) -> None:
+        """Raises CompactedError or FutureRevisionError where a read at `revision` (> 0) would."""
         if revision > self.revision:
             raise FutureRevisionError
         self._check_not_compacted(revision)
@@ -181,7 +182,7 @@ class Store:
         """
         if revision <= 0:
             revision = self.revision
-        self._check_revision(revision)
+        self.check_revision(revision)
         return hash_at(self._index, self._history, self.compacted_revision, revision)
 
     def snapshot(self) -> bytes:

@@ -23,18 +23,18 @@ from kvcluster.mvcc.records import Event, KeyValue, RangeResult
 class Txn:
     """Made by `Store.begin()` only. Every method raises RuntimeError after commit or rollback."""
 
-    __slots__ = ("_index", "_check_revision", "_begin_revision", "_events", "_end", "_open")
+    __slots__ = ("_index", "_check_not_compacted", "_begin_revision", "_events", "_end", "_open")
 
     def __init__(
         self,
         index: Index,
         begin_revision: int,
-        check_revision: Callable[[int], None],
+        check_not_compacted: Callable[[int], None],
         end: Callable[[list[Event]], None],
     ) -> None:
         self._index = index
         self._begin_revision = begin_revision
-        self._check_revision = check_revision
+        self._check_not_compacted = check_not_compacted
         self._end = end
         self._events: list[Event] = []
         self._open = True
@@ -80,15 +80,17 @@ class Txn:
         """As Store.range; the newest state includes own writes, a fixed revision does not.
 
         A fixed revision is measured against the state before the transaction. Raises CompactedError,
-        FutureRevisionError.
+        FutureRevisionError; a negative one is the newest as in Store.range, but below the compacted revision it is
+        refused like any other (etcd.md 2.4).
         """
         self._must_be_open()
+        if revision > self._begin_revision:
+            raise FutureRevisionError
+        if revision:
+            self._check_not_compacted(revision)
         if revision <= 0:
             kvs, count, more = self._index.select_newest(key, range_end, limit, count_only)
         else:
-            if revision > self._begin_revision:
-                raise FutureRevisionError
-            self._check_revision(revision)
             kvs, count, more = self._index.select_at(key, range_end, revision, limit, count_only)
         return RangeResult(kvs, count, self.revision, more)
 

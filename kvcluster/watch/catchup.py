@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kvcluster.mvcc import DELETE, Batch
+from kvcluster.mvcc import DELETE, Batch, Event
+from kvcluster.watch.limits import WatchLimits
 from kvcluster.watch.ranges import GroupTable
 from kvcluster.watch.subscription import Group, Subscription
 
@@ -30,16 +31,21 @@ class Portion:
         self._last = 0
         self._joined: bytes | None = None
 
-    def add(self, revision: int, event: bytes, max_bytes: int) -> None:
-        """Takes an event; or closes before its revision, if the portion has grown to max_bytes by the one before."""
+    def add(self, revision: int, event: bytes, max_bytes: int) -> int:
+        """Takes an event, -> its size; or closes before its revision, -> 0, when what it has reaches max_bytes."""
         if self._size_bytes >= max_bytes and revision != self._last:
-            self.end = revision
-            self.is_closed = True
-            return
+            self.close(revision)
+            return 0
         self._pieces.append(event)
         self._size_bytes += len(event)
         self._last = revision
         self.count += 1
+        return len(event)
+
+    def close(self, end: int) -> None:
+        """Ends before revision `end`; one that had not begun by then stays empty."""
+        self.end = max(self.start, end)
+        self.is_closed = True
 
     def joined(self) -> bytes:
         """All its events, spliced; made once."""
@@ -49,28 +55,44 @@ class Portion:
 
 
 def collect(
-    subscriptions: Sequence[Subscription], table: GroupTable, first: int, batches: Sequence[Batch], max_bytes: int
+    subscriptions: Sequence[Subscription],
+    table: GroupTable,
+    first: int,
+    batches: Sequence[Batch],
+    limits: WatchLimits,
 ) -> dict[tuple[Group, int], Portion]:
     """-> (group, next revision) -> what its subscriptions get of `batches`, the first of which is revision `first`.
 
     Every subscription's next revision lies in first .. first + len(batches) - 1.
     """
-    end = first + len(batches)
     portions: dict[tuple[Group, int], Portion] = {}
     of_group: dict[Group, list[Portion]] = {}
     for subscription in subscriptions:
         place = (subscription.group, subscription.next_revision)
         if place not in portions:
-            portion = portions[place] = Portion(subscription.next_revision, end)
+            portion = portions[place] = Portion(subscription.next_revision, first + len(batches))
             of_group.setdefault(subscription.group, []).append(portion)
+    size_bytes = 0
     for revision, batch in enumerate(batches, first):
         for event in batch:
-            is_delete = event.type == DELETE
-            for group in table.find(event.kv.key):
-                if group not in of_group or (group.no_delete if is_delete else group.no_put):
-                    continue
-                wire = event.wire_with_prev() if group.prev_kv else event.wire()
-                for portion in of_group[group]:
-                    if portion.start <= revision and not portion.is_closed:
-                        portion.add(revision, wire, max_bytes)
+            size_bytes += _add(event, revision, table, of_group, limits.max_batch_bytes)
+        if size_bytes >= limits.max_round_bytes:
+            for portion in portions.values():
+                if not portion.is_closed:
+                    portion.close(revision + 1)
+            break
     return portions
+
+
+def _add(event: Event, revision: int, table: GroupTable, of_group: dict[Group, list[Portion]], max_bytes: int) -> int:
+    """Adds one event to the portions that want it; -> how many bytes that is together."""
+    size_bytes = 0
+    is_delete = event.type == DELETE
+    for group in table.find(event.kv.key):
+        if group not in of_group or (group.no_delete if is_delete else group.no_put):
+            continue
+        wire = event.wire_with_prev() if group.prev_kv else event.wire()
+        for portion in of_group[group]:
+            if portion.start <= revision and not portion.is_closed:
+                size_bytes += portion.add(revision, wire, max_bytes)
+    return size_bytes

@@ -139,10 +139,13 @@ class Hub:
     def publish(self, revision: int, events: Sequence[Event]) -> None:
         """Gives the events of a revision to every synced watcher that wants them.
 
-        Called once for each revision, in order, right after the store made it. No events: nothing happens.
+        Called once for each revision, in order, right after the store made it. No events (a transaction that changed
+        nothing): nothing happens. ValueError for any other revision than the next: watchers would lose events.
         """
         if not events:
             return
+        if revision != self.revision + 1:
+            raise ValueError(f"revision {revision} published after {self.revision}")
         self.revision = revision
         if len(events) == 1:
             self._publish_one(revision, events[0])
@@ -206,7 +209,7 @@ class Hub:
         batches = self._store.batches(first, min(limits.max_batch_revisions, self.revision + 1 - first))
         end = first + len(batches)
         chosen = [subscription for subscription in chosen if first <= subscription.next_revision < end]
-        portions = collect(chosen, self._table, first, batches, limits.max_batch_bytes)
+        portions = collect(chosen, self._table, first, batches, limits)
         for subscription in chosen:
             del self._ready[subscription]
             portion = portions[(subscription.group, subscription.next_revision)]

@@ -16,7 +16,7 @@ So renewals cost no log entry, and a new leader errs on the long side (etcd.md 2
 change). Driven by the member: one `tick()` per tick; a tick is 1 / ticks_per_second seconds.
 
 The expiry queue is a heap with ONE entry for each lease. A renewal only moves the lease's own expiry; when the entry
-comes up too early it is pushed back to the real one. An entry whose lease is gone is dropped when it comes up, or when
+comes up too early it is pushed back. An entry whose lease is gone is dropped when it comes up, or when
 such entries are more than half of the heap. So neither renewals nor grants that are revoked again make it grow.
 
 Invariants (`_check`): each key belongs to at most one lease; a primary has exactly one live heap entry per lease, at or
@@ -148,8 +148,9 @@ class Lessor:
         self.is_primary = True
         self._heap = []
         for lease in self._leases.values():
-            lease.expiry_tick = self.now_ticks + lease.ttl_s * self._ticks_per_second + extend_ticks
-            self._heap.append((lease.expiry_tick, lease._order, lease))
+            at = self.now_ticks + lease.ttl_s * self._ticks_per_second
+            lease.expiry_tick = at + extend_ticks
+            self._heap.append((at, lease._order, lease))  # not later than a renewal could make it
         heapify(self._heap)
 
     def demote(self) -> None:
@@ -190,7 +191,9 @@ class Lessor:
             if self._leases.get(lease.id) is not lease:
                 heappop(heap)
             elif lease.expiry_tick is not None and lease.expiry_tick > self.now_ticks:
-                heapreplace(heap, (lease.expiry_tick, order, lease))
+                # A renewal may bring an extended expiry nearer, but never nearer than one TTL from now.
+                at = min(lease.expiry_tick, self.now_ticks + lease.ttl_s * self._ticks_per_second)
+                heapreplace(heap, (at, order, lease))
             else:
                 listed.append(lease.id)
                 heapreplace(heap, (self.now_ticks + RETRY_S * self._ticks_per_second, order, lease))

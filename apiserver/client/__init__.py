@@ -2,6 +2,7 @@
 
     transport       how bytes get there: over HTTP, or in process
     client          objects in, objects out, errors as StatusError
+    discovery       what the server serves
     kubeconfig      a file that was named, and never another
     reflector       list, watch, resume, list again
     informer        an indexed copy with handlers, shared through InformerFactory
@@ -14,6 +15,7 @@ A controller is: an informer whose handlers put keys into a work queue, and work
 """
 
 from apiserver.client.client import Client, Object, Objects, WatchEvent, WatchStream
+from apiserver.client.discovery import Discovery, ServedResource, discover
 from apiserver.client.events import EventRecorder, reference_to
 from apiserver.client.informer import (
     Informer,
@@ -35,6 +37,7 @@ from apiserver.client.work_queue import QueueClosedError, WorkQueue
 __all__ = [
     "Answer",
     "Client",
+    "Discovery",
     "EventRecorder",
     "HttpTransport",
     "Informer",
@@ -50,6 +53,7 @@ __all__ = [
     "Reflector",
     "ResourceLike",
     "ResourceName",
+    "ServedResource",
     "ServerUnreachableError",
     "Store",
     "Stream",
@@ -60,6 +64,7 @@ __all__ = [
     "WatchStream",
     "WorkQueue",
     "controller_of",
+    "discover",
     "index_by_label",
     "key_of",
     "load_kubeconfig",

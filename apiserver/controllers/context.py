@@ -1,0 +1,33 @@
+"""What every controller is built from, and what a controller is.
+
+A controller reconciles one key at a time: it compares what is wanted with what its informers show, and moves the one
+towards the other through the client. It is level-triggered: it may be called for a key at any time, twice, or late,
+and must find out for itself what is to be done. Objects of an informer are shared and never mutated.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from apiserver.client import Client, InformerFactory, TimerClock, WorkQueue
+
+
+class Context(NamedTuple):
+    """root_ca: the PEM certificates that pods are to trust, published into every namespace."""
+
+    client: Client
+    informers: InformerFactory
+    clock: TimerClock
+    root_ca: str = ""
+
+
+class Controller(Protocol):
+    """Handlers fill `queue`; `workers` tasks of the manager empty it into `reconcile`.
+
+    `reconcile` returns when there is nothing to do now, and raises to be called again for that key with back-off.
+    """
+
+    queue: WorkQueue[str]
+    workers: int
+
+    async def reconcile(self, key: str) -> None: ...

@@ -1,0 +1,111 @@
+"""Endpoints: the older form of EndpointSlices, one object a Service. Deprecated, and still read by many.
+
+Pods on their way out are in neither list. Pods with the same ports share a subset.
+Source of the rules: Kubernetes pkg/controller/endpoint.
+"""
+
+from __future__ import annotations
+
+import copy
+
+from apiserver.client import Object, Objects, WorkQueue, key_of, resource_name, split_key
+from apiserver.controllers.backends import Backend, BackendPort, find_backends, has_selector, is_headless
+from apiserver.controllers.context import Context
+from apiserver.controllers.endpoint_slice import HEADLESS, watch_pods
+from apiserver.errors import StatusError
+
+ENDPOINTS = resource_name("endpoints")
+MANAGED_BY = "endpoints.kubernetes.io/managed-by"
+MANAGER = "endpoint-controller"
+
+
+class EndpointsController:
+    """Keys are Services, which is to say Endpoints: they have the same names."""
+
+    workers = 5
+
+    def __init__(self, context: Context) -> None:
+        self.queue: WorkQueue[str] = WorkQueue(context.clock)
+        self._client = context.client
+        self._services = context.informers.informer("services")
+        self._pods = context.informers.informer("pods")
+        self._endpoints = context.informers.informer(ENDPOINTS)
+        self._services.add_handler(
+            on_add=lambda obj: self.queue.add(key_of(obj)),
+            on_update=lambda old, obj: self.queue.add(key_of(obj)),
+            on_delete=lambda obj: self.queue.add(key_of(obj)),
+        )
+        watch_pods(self._pods, self._services, self.queue)
+        self._endpoints.add_handler(on_delete=lambda obj: self.queue.add(key_of(obj)))
+
+    async def reconcile(self, key: str) -> None:
+        namespace, name = split_key(key)
+        service = self._services.get(name, namespace)
+        current = self._endpoints.get(name, namespace)
+        if service is None:
+            if current is not None and (current["metadata"].get("labels") or {}).get(MANAGED_BY) == MANAGER:
+                await self._delete(current)
+            return
+        if service["metadata"].get("deletionTimestamp") or not has_selector(service):
+            return
+        built = _build(service, find_backends(service, self._pods))
+        try:
+            if current is None:
+                await self._client.create(ENDPOINTS, built)
+                return
+            updated = copy.deepcopy(current)
+            updated["metadata"]["labels"] = built["metadata"]["labels"]
+            if built["subsets"] or updated.get("subsets"):
+                updated["subsets"] = built["subsets"]
+            if updated != current:
+                await self._client.update(ENDPOINTS, updated)
+        except StatusError as error:
+            # The namespace is on its way out, or the Service went while we looked.
+            if error.reason != "Forbidden":
+                raise
+
+    async def _delete(self, endpoints: Object) -> None:
+        metadata = endpoints["metadata"]
+        try:
+            await self._client.delete(ENDPOINTS, metadata["name"], metadata["namespace"], uid=metadata["uid"])
+        except StatusError as error:
+            if error.reason not in ("NotFound", "Conflict"):
+                raise
+
+
+def _build(service: Object, backends: list[Backend]) -> Object:
+    metadata = service["metadata"]
+    labels = {**(metadata.get("labels") or {}), MANAGED_BY: MANAGER}
+    if is_headless(service):
+        labels[HEADLESS] = ""
+    groups: dict[tuple[BackendPort, ...], list[Backend]] = {}
+    for backend in backends:
+        if not backend.terminating or backend.ready:
+            groups.setdefault(backend.ports, []).append(backend)
+    return {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {"name": metadata["name"], "namespace": metadata["namespace"], "labels": labels},
+        "subsets": [_subset(ports, group) for ports, group in groups.items()],
+    }
+
+
+def _subset(ports: tuple[BackendPort, ...], backends: list[Backend]) -> Object:
+    lists: dict[str, Objects] = {"addresses": [], "notReadyAddresses": []}
+    for backend in backends:
+        address: Object = {"ip": backend.address, "targetRef": backend.target_reference()}
+        if backend.node_name:
+            address["nodeName"] = backend.node_name
+        lists["addresses" if backend.ready else "notReadyAddresses"].append(address)
+    subset: Object = {name: addresses for name, addresses in lists.items() if addresses}
+    if ports:
+        subset["ports"] = [
+            {
+                **({"name": name} if name else {}),
+                "port": number,
+                "protocol": protocol,
+                **({"appProtocol": app_protocol} if app_protocol else {}),
+            }
+            for name, number, protocol, app_protocol in ports
+        ]
+    return subset

@@ -1,0 +1,117 @@
+"""Runs controllers: builds those that are wanted, starts their informers, and gives each its workers.
+
+    informers ──handlers──► queue ──worker──► reconcile(key) ──ok──► forget
+                              ▲                    │ raised
+                              └────back-off────────┘
+
+Workers start when every informer has its first list, so that no reconcile mistakes "not seen yet" for "not there". A
+reconcile that raises is tried again with back-off, for ever; a Conflict is the ordinary case of it (the informer was
+behind) and is not worth a line in the log.
+Names are kube-controller-manager's, and so is the language of `names`: "*" all, "name" this one, "-name" not this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from apiserver.client import Client, InformerFactory, LoopClock, QueueClosedError, ServerUnreachableError, TimerClock
+from apiserver.controllers.context import Context, Controller
+from apiserver.controllers.deployment import DeploymentController
+from apiserver.controllers.endpoint_slice import EndpointSliceController
+from apiserver.controllers.endpoints import EndpointsController
+from apiserver.controllers.garbage_collector import GarbageCollector
+from apiserver.controllers.namespace import NamespaceController
+from apiserver.controllers.node_lifecycle import NodeLifecycleController
+from apiserver.controllers.pod_garbage_collector import PodGarbageCollector
+from apiserver.controllers.replica_set import ReplicaSetController
+from apiserver.controllers.root_ca import RootCaController
+from apiserver.controllers.service_account import ServiceAccountController
+from apiserver.errors import StatusError
+
+log = logging.getLogger(__name__)
+
+CONTROLLERS: dict[str, Callable[[Context], Controller]] = {
+    "deployment-controller": DeploymentController,
+    "replicaset-controller": ReplicaSetController,
+    "namespace-controller": NamespaceController,
+    "serviceaccount-controller": ServiceAccountController,
+    "root-ca-certificate-publisher-controller": RootCaController,
+    "endpointslice-controller": EndpointSliceController,
+    "endpoints-controller": EndpointsController,
+    "garbage-collector-controller": GarbageCollector,
+    "node-lifecycle-controller": NodeLifecycleController,
+    "pod-garbage-collector-controller": PodGarbageCollector,
+}
+
+
+class ControllerManager:
+    """`await run()` until cancelled. Raises ValueError for a name that is no controller's."""
+
+    def __init__(
+        self,
+        client: Client,
+        clock: TimerClock | None = None,
+        names: Iterable[str] = ("*",),
+        *,
+        informers: InformerFactory | None = None,
+        root_ca: str = "",
+    ) -> None:
+        clock = clock if clock is not None else LoopClock()
+        self._informers = informers if informers is not None else InformerFactory(client, clock)
+        context = Context(client, self._informers, clock, root_ca)
+        self.controllers = {name: CONTROLLERS[name](context) for name in chosen(names)}
+
+    async def run(self) -> None:
+        """Reconciles until cancelled."""
+        async with self._informers:
+            await self._informers.synced()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for name, controller in self.controllers.items():
+                        for number in range(controller.workers):
+                            group.create_task(_work(name, controller), name=f"{name} {number}")
+            finally:
+                for controller in self.controllers.values():
+                    controller.queue.close()
+
+    def is_idle(self) -> bool:
+        """No key waits or is being reconciled, now; delayed keys may be pending."""
+        return all(controller.queue.is_idle() for controller in self.controllers.values())
+
+
+def chosen(names: Iterable[str]) -> list[str]:
+    """The controllers that `names` choose, in the table's order. Raises ValueError."""
+    wanted = list(names)
+    for name in wanted:
+        if name != "*" and name.removeprefix("-") not in CONTROLLERS:
+            raise ValueError(f"{name!r} is not a controller; there are: {', '.join(CONTROLLERS)}")
+    return [name for name in CONTROLLERS if name in wanted or ("*" in wanted and f"-{name}" not in wanted)]
+
+
+async def _work(name: str, controller: Controller) -> None:
+    queue = controller.queue
+    while True:
+        try:
+            key = await queue.get()
+        except QueueClosedError:
+            return
+        try:
+            await controller.reconcile(key)
+        except Exception as error:
+            _report(name, key, error)
+            queue.add_rate_limited(key)
+        else:
+            queue.forget(key)
+        finally:
+            queue.done(key)
+
+
+def _report(name: str, key: str, error: Exception) -> None:
+    if isinstance(error, StatusError):
+        log.log(logging.DEBUG if error.reason == "Conflict" else logging.WARNING, "%s %s: %s", name, key, error)
+    elif isinstance(error, ServerUnreachableError):
+        log.warning("%s %s: %s", name, key, error)
+    else:
+        log.exception("%s %s", name, key)

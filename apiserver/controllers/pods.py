@@ -1,0 +1,87 @@
+"""What controllers need to know of a pod: is it active, ready, available; which goes first when there are too many.
+
+Source of the rules: Kubernetes pkg/controller/controller_utils.go (IsPodActive, ActivePodsWithRanks) and
+pkg/api/v1/pod (IsPodReady, IsPodAvailable).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from apiserver.client import Object, Objects
+from apiserver.meta import parse_time
+
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+
+_PHASE_RANK = {"Pending": 0, "Unknown": 1, "Running": 2}
+_NEVER_S = 0.0
+
+
+def find_condition(obj: Object, type: str) -> dict[str, Any] | None:
+    for condition in (obj.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == type:
+            return dict(condition)
+    return None
+
+
+def is_active(pod: Object) -> bool:
+    """Neither finished nor on its way out: it counts as a replica."""
+    phase = (pod.get("status") or {}).get("phase")
+    return phase not in ("Succeeded", "Failed") and not pod["metadata"].get("deletionTimestamp")
+
+
+def is_ready(pod: Object) -> bool:
+    condition = find_condition(pod, "Ready")
+    return condition is not None and condition.get("status") == "True"
+
+
+def ready_since_s(pod: Object) -> float:
+    """When the pod last became ready, in seconds since the epoch; 0 where it is not ready."""
+    condition = find_condition(pod, "Ready")
+    if condition is None or condition.get("status") != "True" or not condition.get("lastTransitionTime"):
+        return _NEVER_S
+    return parse_time(condition["lastTransitionTime"])
+
+
+def is_available(pod: Object, min_ready_s: int, now_s: float) -> bool:
+    """Ready, and has been for min_ready_s."""
+    return is_ready(pod) and (min_ready_s <= 0 or ready_since_s(pod) + min_ready_s <= now_s)
+
+
+def rank_for_deletion(pods: Objects) -> Objects:
+    """The pods in the order in which to delete them: what is worth least first.
+
+    Not assigned < assigned; Pending < Unknown < Running; not ready < ready; lower deletion cost; more replicas on the
+    same node; ready for a shorter time; more restarts; created later. Then by name, to be deterministic.
+    """
+    crowd = Counter((pod.get("spec") or {}).get("nodeName") or "" for pod in pods)
+
+    def worth(pod: Object) -> tuple[Any, ...]:
+        node = (pod.get("spec") or {}).get("nodeName") or ""
+        status = pod.get("status") or {}
+        ready = is_ready(pod)
+        restarts = sum(container.get("restartCount", 0) for container in status.get("containerStatuses") or ())
+        created_s = (
+            parse_time(pod["metadata"]["creationTimestamp"]) if pod["metadata"].get("creationTimestamp") else 0.0
+        )
+        return (
+            bool(node),
+            _PHASE_RANK.get(status.get("phase") or "Pending", 2),
+            ready,
+            _deletion_cost(pod),
+            -crowd[node] if node else 0,
+            -ready_since_s(pod) if ready else 0.0,
+            -restarts,
+            -created_s,
+            pod["metadata"]["name"],
+        )
+
+    return sorted(pods, key=worth)
+
+
+def _deletion_cost(pod: Object) -> int:
+    try:
+        return int((pod["metadata"].get("annotations") or {}).get(DELETION_COST, 0))
+    except ValueError:
+        return 0  # an invalid cost counts as none, as in Kubernetes

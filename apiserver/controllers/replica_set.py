@@ -1,0 +1,255 @@
+"""ReplicaSets: as many pods as spec.replicas says, and a status that says how many there are.
+
+One reconcile: claim pods (adopt, release) → create or delete the difference, unless earlier creations and deletions have
+not been seen yet (expectations) → write the status if it changed.
+
+Pods are created in slow-start batches of 1, 2, 4, …: where each creation is refused (quota, admission), one is refused and
+not five hundred. Too many pods: those worth least go first (pods.rank_for_deletion).
+Source of the rules: Kubernetes pkg/controller/replicaset.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+
+from apiserver.client import EventRecorder, Object, Objects, WorkQueue, key_of, resource_name, split_key
+from apiserver.controllers.context import Context
+from apiserver.controllers.expectations import Expectations
+from apiserver.controllers.ownership import claim, controller_reference, index_orphans, owner_of
+from apiserver.controllers.pods import (
+    find_condition,
+    is_active,
+    is_available,
+    is_ready,
+    rank_for_deletion,
+    ready_since_s,
+)
+from apiserver.errors import StatusError
+from apiserver.meta import format_time, label_selector_of
+
+REPLICA_SETS = resource_name("apps/v1/replicasets")
+PODS = resource_name("pods")
+
+BURST = 500
+"""At most so many creations or deletions in one reconcile."""
+
+
+class ReplicaSetController:
+    workers = 5
+
+    def __init__(self, context: Context) -> None:
+        self.queue: WorkQueue[str] = WorkQueue(context.clock)
+        self._client = context.client
+        self._clock = context.clock
+        self._sets = context.informers.informer(REPLICA_SETS)
+        self._pods = context.informers.informer(PODS)
+        self._expectations = Expectations(context.clock)
+        self._recorder = EventRecorder(context.client, component="replicaset-controller", clock=context.clock)
+        index_orphans(self._pods)
+        self._sets.add_handler(
+            on_add=lambda obj: self.queue.add(key_of(obj)),
+            on_update=lambda old, obj: self.queue.add(key_of(obj)),
+            on_delete=self._set_deleted,
+        )
+        self._pods.add_handler(on_add=self._pod_added, on_update=self._pod_updated, on_delete=self._pod_deleted)
+
+    # ------------------------------------------------------------------------------------------------ events
+
+    def _set_deleted(self, obj: Object) -> None:
+        self._expectations.forget(key_of(obj))
+        self.queue.add(key_of(obj))
+
+    def _pod_added(self, pod: Object) -> None:
+        if pod["metadata"].get("deletionTimestamp"):
+            self._pod_deleted(pod)
+            return
+        owner = owner_of(pod, "ReplicaSet", self._sets)
+        if owner is not None:
+            self._expectations.creation_seen(key_of(owner))
+            self.queue.add(key_of(owner))
+        else:
+            self._wake_matching(pod)
+
+    def _pod_updated(self, old: Object, pod: Object) -> None:
+        owner = owner_of(pod, "ReplicaSet", self._sets)
+        if pod["metadata"].get("deletionTimestamp") and owner is not None:
+            # On its way out is as good as gone: the replacement need not wait for the grace period.
+            self._expectations.deletion_seen(key_of(owner), pod["metadata"]["uid"])
+        former = owner_of(old, "ReplicaSet", self._sets)
+        if former is not None and former is not owner:
+            self.queue.add(key_of(former))
+        if owner is not None:
+            self.queue.add(key_of(owner))
+        elif old["metadata"].get("labels") != pod["metadata"].get("labels") or former is not None:
+            self._wake_matching(pod)
+
+    def _pod_deleted(self, pod: Object) -> None:
+        owner = owner_of(pod, "ReplicaSet", self._sets)
+        if owner is not None:
+            self._expectations.deletion_seen(key_of(owner), pod["metadata"]["uid"])
+            self.queue.add(key_of(owner))
+
+    def _wake_matching(self, pod: Object) -> None:
+        """A pod nobody controls may be somebody's to adopt."""
+        if pod["metadata"].get("ownerReferences"):
+            return
+        labels = pod["metadata"].get("labels") or {}
+        for candidate in self._sets.list(pod["metadata"].get("namespace") or ""):
+            if label_selector_of(candidate["spec"]["selector"]).matches(labels):
+                self.queue.add(key_of(candidate))
+
+    # ------------------------------------------------------------------------------------------------ reconcile
+
+    async def reconcile(self, key: str) -> None:
+        namespace, name = split_key(key)
+        owner = self._sets.get(name, namespace)
+        if owner is None:
+            self._expectations.forget(key)
+            return
+        may_manage = self._expectations.satisfied(key) and not owner["metadata"].get("deletionTimestamp")
+        selector = label_selector_of(owner["spec"]["selector"])
+        claimed = await claim(
+            self._client, PODS, owner, self._pods, lambda pod: selector.matches(pod["metadata"].get("labels") or {})
+        )
+        active = [pod for pod in claimed if is_active(pod)]
+        failure: Exception | None = None
+        if may_manage:
+            try:
+                await self._manage(key, owner, active)
+            except StatusError as error:
+                failure = error
+        await self._write_status(owner, active, failure)
+        if failure is not None and not _is_namespace_terminating(failure):
+            raise failure
+        self._revisit(key, owner, active)
+
+    async def _manage(self, key: str, owner: Object, active: Objects) -> None:
+        difference = (owner["spec"].get("replicas") or 0) - len(active)
+        if difference > 0:
+            await self._create(key, owner, min(difference, BURST))
+        elif difference < 0:
+            await self._delete(key, owner, rank_for_deletion(active)[: min(-difference, BURST)])
+
+    async def _create(self, key: str, owner: Object, count: int) -> None:
+        self._expectations.expect_creations(key, count)
+        remaining, batch = count, 1
+        while remaining:
+            batch = min(batch, remaining)
+            results = await asyncio.gather(*(self._create_one(owner) for _ in range(batch)), return_exceptions=True)
+            failures = [result for result in results if isinstance(result, BaseException)]
+            remaining -= batch
+            if failures:
+                # What failed and what was not tried will never be seen.
+                self._expectations.creation_seen(key, len(failures) + remaining)
+                raise failures[0]
+            batch *= 2
+
+    async def _create_one(self, owner: Object) -> None:
+        try:
+            pod = await self._client.create(PODS, _pod_of(owner))
+        except StatusError as error:
+            if not _is_namespace_terminating(error):
+                self._recorder.event(owner, "Warning", "FailedCreate", f"Error creating: {error.message}")
+            raise
+        self._recorder.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
+
+    async def _delete(self, key: str, owner: Object, pods: Objects) -> None:
+        self._expectations.expect_deletions(key, [pod["metadata"]["uid"] for pod in pods])
+        results = await asyncio.gather(*(self._delete_one(key, owner, pod) for pod in pods), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _delete_one(self, key: str, owner: Object, pod: Object) -> None:
+        metadata = pod["metadata"]
+        try:
+            await self._client.delete(PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"])
+        except BaseException as error:
+            self._expectations.deletion_seen(key, metadata["uid"])
+            if isinstance(error, StatusError) and error.reason in ("NotFound", "Conflict"):
+                return  # gone already, or another pod of that name by now
+            raise
+        self._recorder.event(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {metadata['name']}")
+
+    # ------------------------------------------------------------------------------------------------ status
+
+    async def _write_status(self, owner: Object, active: Objects, failure: Exception | None) -> None:
+        status = self._status_of(owner, active, failure)
+        if status == (owner.get("status") or {}):
+            return
+        updated = copy.deepcopy(owner)
+        updated["status"] = status
+        try:
+            await self._client.update_status(REPLICA_SETS, updated)
+        except StatusError as error:
+            if error.reason != "NotFound":
+                raise
+
+    def _status_of(self, owner: Object, active: Objects, failure: Exception | None) -> Object:
+        spec = owner["spec"]
+        now_s = self._clock.now_s()
+        wanted = ((spec["template"].get("metadata") or {}).get("labels") or {}).items()
+        min_ready_s = spec.get("minReadySeconds") or 0
+        counts = {
+            "fullyLabeledReplicas": sum(wanted <= (pod["metadata"].get("labels") or {}).items() for pod in active),
+            "readyReplicas": sum(is_ready(pod) for pod in active),
+            "availableReplicas": sum(is_available(pod, min_ready_s, now_s) for pod in active),
+        }
+        old = owner.get("status") or {}
+        status: Object = {"replicas": len(active)}
+        status.update((name, count) for name, count in counts.items() if count)
+        status["observedGeneration"] = owner["metadata"].get("generation", 0)
+        conditions = [c for c in old.get("conditions") or () if c["type"] != "ReplicaFailure"]
+        if failure is not None:
+            conditions.append(self._failure_condition(owner, failure))
+        if conditions:
+            status["conditions"] = conditions
+        return status
+
+    def _failure_condition(self, owner: Object, failure: Exception) -> Object:
+        """The old one where it says the same, so that a repeated failure does not write again and again."""
+        old = find_condition(owner, "ReplicaFailure")
+        if old is not None and old.get("message") == str(failure):
+            return old
+        return {
+            "type": "ReplicaFailure",
+            "status": "True",
+            "reason": "FailedCreate",
+            "message": str(failure),
+            "lastTransitionTime": format_time(self._clock.now_s()),
+        }
+
+    def _revisit(self, key: str, owner: Object, active: Objects) -> None:
+        """With minReadySeconds, time alone makes a pod available: come back when the next one is."""
+        min_ready_s = owner["spec"].get("minReadySeconds") or 0
+        if not min_ready_s:
+            return
+        now_s = self._clock.now_s()
+        waits = [ready_since_s(pod) + min_ready_s - now_s for pod in active if is_ready(pod)]
+        pending = [wait_s for wait_s in waits if wait_s > 0]
+        if pending:
+            self.queue.add_after(key, min(pending))
+
+
+def _pod_of(owner: Object) -> Object:
+    """A pod from the template. The server's defaults come later; the template is the owner's own."""
+    template = owner["spec"]["template"]
+    metadata = template.get("metadata") or {}
+    made: Object = {
+        "generateName": f"{owner['metadata']['name']}-",
+        "namespace": owner["metadata"]["namespace"],
+        "ownerReferences": [controller_reference(owner)],
+    }
+    for field in ("labels", "annotations", "finalizers"):
+        if metadata.get(field):
+            made[field] = copy.deepcopy(metadata[field])
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": made, "spec": copy.deepcopy(template["spec"])}
+
+
+def _is_namespace_terminating(error: Exception) -> bool:
+    """No use trying again: the namespace takes no new objects, and this one will be deleted with it."""
+    if not isinstance(error, StatusError):
+        return False
+    causes = (error.details or {}).get("causes") or ()
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)

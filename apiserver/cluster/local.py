@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
 from apiserver.client import Client
@@ -23,7 +23,8 @@ from apiserver.controllers import ControllerManager
 from apiserver.nodes import Fleet
 from apiserver.scheduler import Scheduler, SchedulerConfig
 from apiserver.server import ApiServer
-from kvcluster import Cluster
+from kvcluster import Cluster, connect
+from kvcluster.client import Client as KvClient
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 class LocalCluster:
     """nodes: simulated nodes; replicas: members of the store (1 or 3); port, store_port: 0 = any free one.
 
+    etcd_servers: URLs of an etcd v3 that is there already, instead of a store of our own; `replicas` then says nothing.
     scheduler or controllers None: that part is left out, so that another (a real one) can take its place.
     """
 
@@ -42,15 +44,18 @@ class LocalCluster:
         host: str = "127.0.0.1",
         port: int = 0,
         store_port: int = 0,
+        etcd_servers: Sequence[str] = (),
         scheduler: SchedulerConfig | None = SchedulerConfig(),  # noqa: B008 - an immutable value
         controllers: Iterable[str] | None = ("*",),
     ) -> None:
         self._nodes = nodes
         self._replicas = replicas
         self._host, self._port, self._store_port = host, port, store_port
+        self._etcd_servers = list(etcd_servers)
         self._scheduler = scheduler
         self._controllers = None if controllers is None else tuple(controllers)
         self._store: Cluster | None = None
+        self._kv: KvClient | None = None
         self._server: ApiServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.failed: asyncio.Future[None] | None = None
@@ -77,7 +82,7 @@ class LocalCluster:
     @property
     def store(self) -> Cluster:
         """The embedded store, for faults and for a look inside."""
-        assert self._store is not None, "the cluster is not started"
+        assert self._store is not None, "the cluster is not started, or its store is another's"
         return self._store
 
     def kubeconfig(self) -> dict[str, Any]:
@@ -92,18 +97,25 @@ class LocalCluster:
         """Starts all parts, the store first. On failure everything that was started is stopped again."""
         self.failed = asyncio.get_running_loop().create_future()
         try:
-            self._store = Cluster(members=self._replicas)
-            await self._store.start()
-            for member in range(self._replicas):
-                port = self._store_port + 20000 * member if self._store_port else 0
-                self.store_urls.append(await self._store.listen(member=member, port=port))
+            self._kv = await self._open_store()
             config = ApiServerConfig(host=self._host, port=self._port)
-            self._server = ApiServer(config, self._store.client())
+            self._server = ApiServer(config, self._kv)
             await self._server.start()
             self._start_parts()
         except BaseException:
             await self.stop()
             raise
+
+    async def _open_store(self) -> KvClient:
+        if self._etcd_servers:
+            self.store_urls = list(self._etcd_servers)
+            return await connect(self._etcd_servers)
+        self._store = Cluster(members=self._replicas)
+        await self._store.start()
+        for member in range(self._replicas):
+            port = self._store_port + 20000 * member if self._store_port else 0
+            self.store_urls.append(await self._store.listen(member=member, port=port))
+        return self._store.client()
 
     def _start_parts(self) -> None:
         if self._controllers is not None:
@@ -134,6 +146,8 @@ class LocalCluster:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._server is not None:
             await self._server.stop()
+        if self._kv is not None:
+            await self._kv.close()
         if self._store is not None:
             await self._store.stop()
         if self.failed is not None and not self.failed.done():

@@ -5,6 +5,19 @@ Nothing here mutates what it was given unless its name is `decode_typed`, `set_f
 
 from __future__ import annotations
 
+from apiserver.meta.causes import (
+    at,
+    child,
+    duplicate,
+    forbidden,
+    immutable,
+    invalid,
+    not_found_value,
+    not_supported,
+    required,
+    shown,
+    too_long,
+)
 from apiserver.meta.codec import (
     MAX_BODY_BYTES,
     Decoded,
@@ -53,7 +66,15 @@ from apiserver.meta.table import (
     partial_object,
     partial_object_list,
 )
-from apiserver.meta.times import age, format_micro_time, format_time, human_duration, parse_time
+from apiserver.meta.times import (
+    age,
+    canonical_micro_time,
+    canonical_time,
+    format_micro_time,
+    format_time,
+    human_duration,
+    parse_time,
+)
 from apiserver.meta.typed import DecodeError, decode_typed
 
 __all__ = [
@@ -79,8 +100,11 @@ __all__ = [
     "Type",
     "Types",
     "age",
+    "at",
     "build_table",
+    "canonical_micro_time",
     "canonical_quantity",
+    "canonical_time",
     "check_config_key",
     "check_dns1035_label",
     "check_dns1123_label",
@@ -89,24 +113,31 @@ __all__ = [
     "check_label_value",
     "check_port_name",
     "check_qualified_name",
+    "child",
     "decode_json",
     "decode_typed",
     "decode_yaml",
     "deep_copy",
+    "duplicate",
     "encode",
     "find_field",
+    "forbidden",
     "format_micro_time",
     "format_quantity",
     "format_time",
     "generate_name",
     "gvk_of",
     "human_duration",
+    "immutable",
     "int_value",
+    "invalid",
     "join_api_version",
     "json_patch",
     "label_selector_of",
     "merge_patch",
     "milli_value",
+    "not_found_value",
+    "not_supported",
     "parse_field_selector",
     "parse_json",
     "parse_label_selector",
@@ -116,7 +147,10 @@ __all__ = [
     "partial_object",
     "partial_object_list",
     "remove_field",
+    "required",
     "set_field",
+    "shown",
     "split_api_version",
     "strategic_merge",
+    "too_long",
 ]

@@ -222,7 +222,9 @@ def _json_name(value: Any) -> str:
         return "bool"
     if isinstance(value, int | float):
         return f"number {value}"
-    return {str: "string", list: "array", dict: "object"}.get(type(value), "null")
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object" if isinstance(value, dict) else "null"
 
 
 def _mismatch(value: Any, type_: Type, path: _Path, owner: Type) -> DecodeError:

@@ -1,0 +1,37 @@
+"""Every built-in resource, declared: one `Resource` value each, hooks only where a kind differs.
+
+`catalog` is what a server without custom resources serves.
+"""
+
+from __future__ import annotations
+
+from apiserver.kinds.builtin import BUILTIN, catalog
+from apiserver.kinds.catalogs import Catalog
+from apiserver.kinds.decoding import (
+    Body,
+    check_field_validation,
+    decode_body,
+    decode_body_of,
+    decode_object,
+    decode_options,
+)
+from apiserver.kinds.resource import METADATA_LABELS, Resource, ScalePaths, Subresource
+from apiserver.kinds.schemas import find_type, types
+
+__all__ = [
+    "BUILTIN",
+    "METADATA_LABELS",
+    "Body",
+    "Catalog",
+    "Resource",
+    "ScalePaths",
+    "Subresource",
+    "catalog",
+    "check_field_validation",
+    "decode_body",
+    "decode_body_of",
+    "decode_object",
+    "decode_options",
+    "find_type",
+    "types",
+]

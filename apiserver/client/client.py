@@ -125,17 +125,23 @@ class Client:
         Where that revision is compacted between two pages (410), the list is read again whole, unpaged, as client-go's
         pager does. Items get the kind and apiVersion that a List leaves out.
         """
-        selectors = {"label_selector": label_selector, "field_selector": field_selector}
         items: Objects = []
-        token = ""
+        token, limit = "", page_size
         while True:
             try:
-                page = await self.list(resource, namespace, limit=page_size, continue_token=token, **selectors)  # type: ignore[arg-type]
+                page = await self.list(
+                    resource,
+                    namespace,
+                    label_selector=label_selector,
+                    field_selector=field_selector,
+                    limit=limit,
+                    continue_token=token,
+                )
             except StatusError as error:
                 if not token or error.code != 410:
                     raise
-                items, token = [], ""
-                page = await self.list(resource, namespace, **selectors)  # type: ignore[arg-type]
+                items, token, limit = [], "", 0
+                continue
             items.extend(_typed(page))
             metadata = page.get("metadata") or {}
             token = metadata.get("continue") or ""

@@ -88,7 +88,8 @@ class Reflector:
         self._sink = sink
         self._clock = clock
         self._namespace = namespace
-        self._selectors = {"label_selector": label_selector, "field_selector": field_selector}
+        self._label_selector = label_selector
+        self._field_selector = field_selector
         self._backoff = Backoff(clock, seed)
         self._dice = Random(seed)
         self.resource_version = ""
@@ -112,7 +113,12 @@ class Reflector:
             await self._backoff.wait()
 
     async def _list(self) -> None:
-        items, version = await self._client.list_all(self._resource, self._namespace, **self._selectors)  # type: ignore[arg-type]
+        items, version = await self._client.list_all(
+            self._resource,
+            self._namespace,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+        )
         self.resource_version = version
         self._sink.replace(items, version)
 
@@ -127,7 +133,8 @@ class Reflector:
                     self._namespace,
                     resource_version=self.resource_version,
                     timeout_s=int(WATCH_TIMEOUT_S * (1.0 + self._dice.random())),
-                    **self._selectors,  # type: ignore[arg-type]
+                    label_selector=self._label_selector,
+                    field_selector=self._field_selector,
                 )
                 try:
                     events = await self._consume(stream)

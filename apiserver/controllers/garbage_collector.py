@@ -73,6 +73,9 @@ class GarbageCollector:
         if metadata.get("deletionTimestamp") and metadata.get("finalizers"):
             self.queue.add(uid)
 
+    def _updated(self, resource: ServedResource, old: Object, obj: Object) -> None:
+        self._seen(resource, obj)
+
     def _gone(self, obj: Object) -> None:
         uid = obj["metadata"]["uid"]
         self._places.pop(uid, None)
@@ -129,8 +132,9 @@ class GarbageCollector:
             if key in self._monitors or key in IGNORED or not {"list", "watch", "delete"} <= resource.verbs:
                 continue
             monitor = self._monitors[key] = self._informers.informer(resource.name)
-            seen = partial(self._seen, resource)
-            monitor.add_handler(on_add=seen, on_update=lambda old, obj, seen=seen: seen(obj), on_delete=self._gone)
+            monitor.add_handler(
+                on_add=partial(self._seen, resource), on_update=partial(self._updated, resource), on_delete=self._gone
+            )
 
     async def _look_at_owners(self, place: _Place, obj: Object) -> None:
         """Deletes the object when no owner is left, or the last one waits for it; drops references to the dead."""

@@ -133,7 +133,7 @@ def delay_s(stage: Stage, pod: Object, random: Callable[[], float]) -> float:
     return seconds + (random() * stage.delay.jitter_s if stage.delay.jitter_s else 0.0)
 
 
-def render(template: Any, values: Mapping[str, Any], containers: Mapping[str, list[Mapping[str, Any]]]) -> Any:
+def render(template: Any, values: Mapping[str, Any], containers: Mapping[str, list[dict[str, Any]]]) -> Any:
     """The template with its variables filled in. containers: by "containers" and "initContainers", each one's values."""
     if isinstance(template, str):
         found = _VARIABLE.fullmatch(template)

@@ -110,6 +110,8 @@ def _decode_body(body: bytes) -> tuple[Index, History, int, int]:
         history.append(tuple(events))
     if offset != len(body):
         raise CorruptSnapshotError(f"corrupt store snapshot: {len(body) - offset} bytes too many")
+    for event in history.at(compacted_revision):
+        index.cut(event.kv.key, compacted_revision)
     index.load_finished()
     return index, history, revision, compacted_revision
 

@@ -65,3 +65,16 @@ def test_encoded_events_are_kept_for_a_window_only():
     assert not any(kept[:WIRE_WINDOW]) and all(kept[-WIRE_WINDOW:])
     again = events[7].wire_with_prev()
     assert again == Store.restore(store.snapshot()).batches(events[7].kv.mod_revision, 1)[0][0].wire_with_prev()
+
+
+def test_the_window_moves_on_after_compactions():
+    store = Store()
+    events = []
+    for number in range(6 * WIRE_WINDOW):
+        event = store.put(b"k%d" % (number % 5), b"")
+        event.wire()
+        events.append(event)
+        if number % 700 == 0 and number > 2100:
+            store.compact(store.revision - 2100)
+            store.compact_step(1000)
+    assert not any(event._wire is not None for event in events[-2100 : -2 * WIRE_WINDOW])

@@ -6,6 +6,8 @@ round trips and reads; after every step the invariants hold and everything visib
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -84,11 +86,18 @@ class StoreAgainstTwin(RuleBasedStateMachine):
         self.store = Store()
         self.twin = SlowStore()
 
-    @rule(operation=PUTS)
-    def put(self, operation: tuple) -> None:
-        event = self.store.put(*operation[1:])
-        self.twin.apply([operation])
-        assert change(event) == self.twin.changes[self.twin.revision][0]
+    @rule(operations=st.lists(PUTS | DELETES, min_size=1, max_size=6))
+    def write(self, operations: list[tuple]) -> None:
+        """Puts and deletes, each its own revision."""
+        for operation in operations:
+            if operation[0] == "put":
+                events = [self.store.put(*operation[1:])]
+            else:
+                txn = self.store.begin()
+                txn.delete_range(*operation[1:])
+                events = txn.commit()
+            self.twin.apply([operation])
+            assert [change(event) for event in events] == (self.twin.changes[self.twin.revision] if events else [])
 
     @rule(operations=st.lists(PUTS | DELETES, max_size=5), commit=st.booleans(), look=st.tuples(KEYS, ENDS))
     def transact(self, operations: list[tuple], commit: bool, look: tuple[bytes, bytes]) -> None:
@@ -129,7 +138,12 @@ class StoreAgainstTwin(RuleBasedStateMachine):
 
     @rule(in_place=st.booleans())
     def snapshot_and_restore(self, in_place: bool) -> None:
+        """What comes back is what is left when everything that can be freed is freed."""
         snapshot, number = self.store.snapshot(), self.store.hash()
+        while self.store.compact_step():
+            pass
+        assert self.store.snapshot() == snapshot and self.store.hash() == number
+        assert Store.restore(snapshot).size_bytes == self.store.size_bytes
         if in_place:
             self.store.load(snapshot)
         else:
@@ -179,3 +193,33 @@ class StoreAgainstTwin(RuleBasedStateMachine):
 
 TestStoreAgainstTwin = StoreAgainstTwin.TestCase
 TestStoreAgainstTwin.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_long_histories(seed: int):
+    """The same machine, driven by dice for longer and with more writes than Hypothesis does."""
+    dice = Random(seed)
+    machine = StoreAgainstTwin()
+    keys, ends = [b"a", b"ab", b"b", b"c", b"c\x00", b"\xff"], [b"", b"", b"\x00", b"b", b"c", b"c\x00", b"\xff\xff"]
+
+    def operation() -> tuple:
+        if dice.random() < 0.7:
+            return ("put", dice.choice(keys), bytes(dice.randrange(4)), dice.randrange(3))
+        return ("delete", dice.choice(keys), dice.choice(ends))
+
+    def place() -> tuple[bytes, bytes]:
+        return (dice.choice(keys), dice.choice(ends))
+
+    moves = [
+        (40, lambda: machine.write([operation() for _ in range(dice.randint(1, 4))])),
+        (15, lambda: machine.transact([operation() for _ in range(dice.randrange(5))], dice.random() < 0.7, place())),
+        (6, lambda: machine.compact(dice.randint(-1, 12))),
+        (6, lambda: machine.compact_step(dice.randint(1, 5))),
+        (2, lambda: machine.snapshot_and_restore(dice.random() < 0.5)),
+        (20, lambda: machine.read(*place(), dice.randint(-1, 15), dice.randrange(5))),
+        (10, lambda: machine.look_back(*place(), dice.randrange(16))),
+    ]
+    weights = [weight for weight, _ in moves]
+    for _ in range(150):
+        dice.choices(moves, weights)[0][1]()
+        machine.is_the_twin()

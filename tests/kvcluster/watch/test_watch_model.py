@@ -8,9 +8,12 @@ seen all of them; a compacted one was really overtaken.
 
 from __future__ import annotations
 
+from random import Random
+
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from kvcluster import pb
 from kvcluster.mvcc import DELETE, Event, Store
@@ -20,6 +23,9 @@ KEYS = st.sampled_from([b"a", b"ab", b"b", b"c"])
 PLACES = st.sampled_from(
     [(b"a", b""), (b"ab", b""), (b"a", b"b"), (b"a", b"c"), (b"b", b"\x00"), (b"\x00", b"\x00"), (b"x", b"")]
 )
+ROOMS = st.integers(0, 2) | st.just(1000)
+PLAIN = {"prev_kv": False, "no_put": False, "no_delete": False}
+OPTIONS = st.just(PLAIN) | st.fixed_dictionaries({name: st.booleans() for name in PLAIN})
 Seen = tuple[int, bytes, int, bytes | None]  # type, key, revision, value before
 
 
@@ -27,13 +33,13 @@ class ModelSink:
     """Remembers everything it takes; refuses while `room` is 0."""
 
     def __init__(
-        self, machine: HubAgainstTwin, place: tuple[bytes, bytes], options: dict[str, bool], start: int
+        self, machine: HubAgainstTwin, place: tuple[bytes, bytes], options: dict[str, bool], start: int, room: int
     ) -> None:
         self.machine = machine
         self.key, self.range_end = place
         self.options = options
         self.start = start
-        self.room = 1000
+        self.room = room
         self.refused = False
         self.seen: list[Seen] = []
         self.through = start - 1
@@ -88,58 +94,56 @@ class HubAgainstTwin(RuleBasedStateMachine):
         self.hub = Hub(self.store, limits=limits)
         self.log: list[Seen] = []
         self.sinks: list[ModelSink] = []
+        self.gone: list[ModelSink] = []
 
     def _log(self, events: list[Event]) -> None:
         for event in events:
             before = event.prev.value if event.prev else None
             self.log.append((event.type, event.kv.key, event.kv.mod_revision, before))
 
-    @rule(key=KEYS, value=st.binary(max_size=20))
-    def put(self, key: bytes, value: bytes) -> None:
-        event = self.store.put(key, value)
-        self._log([event])
-        self.hub.publish(self.store.revision, [event])
+    @rule(puts=st.lists(st.tuples(KEYS, st.binary(max_size=20)), min_size=1, max_size=6))
+    def put(self, puts: list[tuple[bytes, bytes]]) -> None:
+        for key, value in puts:
+            event = self.store.put(key, value)
+            self._log([event])
+            self.hub.publish(self.store.revision, [event])
 
-    @rule(changes=st.lists(st.tuples(KEYS, st.booleans()), max_size=5))
+    @rule(changes=st.lists(st.tuples(KEYS, st.booleans()), min_size=1, max_size=6))
     def transact(self, changes: list[tuple[bytes, bool]]) -> None:
         txn = self.store.begin()
         for key, is_put in dict(changes).items():
             if is_put:
-                txn.put(key, b"t")
+                txn.put(key, b"in a transaction")
             else:
                 txn.delete_range(key)
         events = txn.commit()
         self._log(events)
         self.hub.publish(self.store.revision, events)
 
-    @rule(
-        place=PLACES,
-        back=st.integers(-4, 12),
-        newest=st.booleans(),
-        options=st.fixed_dictionaries({name: st.booleans() for name in ("prev_kv", "no_put", "no_delete")}),
-    )
-    def subscribe(self, place: tuple[bytes, bytes], back: int, newest: bool, options: dict[str, bool]) -> None:
-        start = 0 if newest else max(1, self.store.revision - back)
-        sink = ModelSink(self, place, options, start or self.store.revision + 1)
+    @rule(place=PLACES, back=st.integers(-6, 12) | st.none(), options=OPTIONS, room=ROOMS)
+    def subscribe(self, place: tuple[bytes, bytes], back: int | None, options: dict[str, bool], room: int) -> None:
+        """From `back` revisions ago, or (None) from now on."""
+        start = 0 if back is None else max(1, self.store.revision - back)
+        sink = ModelSink(self, place, options, start or self.store.revision + 1, room)
         self.sinks.append(sink)
         sink.subscription = self.hub.subscribe(*place, start, sink=sink, tag=len(self.sinks), **options)
 
-    @rule(data=st.data(), room=st.integers(0, 3))
-    def give_room(self, data: st.DataObject, room: int) -> None:
-        """A sink's room changes; if it had refused and there is room now, it says so."""
-        if self.sinks:
-            sink = data.draw(st.sampled_from(self.sinks))
+    @rule(rooms=st.lists(ROOMS, min_size=1, max_size=4))
+    def give_room(self, rooms: list[int]) -> None:
+        """The newest sinks' room changes; those that had refused and have room now say so."""
+        for sink, room in zip(reversed(self.sinks), rooms, strict=False):
             sink.room = room
             if room:
                 sink.refused = False
                 self.hub.resume(sink.subscription)
 
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
-        if self.sinks:
-            sink = data.draw(st.sampled_from(self.sinks))
-            sink.cancelled = True
-            self.hub.cancel(sink.subscription)
+    @precondition(lambda self: len(self.sinks) > 3)
+    @rule(which=st.integers(0, 3))
+    def cancel(self, which: int) -> None:
+        sink = self.sinks.pop(which)
+        sink.cancelled = True
+        self.hub.cancel(sink.subscription)
+        self.gone.append(sink)
 
     @rule(back=st.integers(0, 8))
     def compact(self, back: int) -> None:
@@ -167,6 +171,7 @@ class HubAgainstTwin(RuleBasedStateMachine):
         self.store.load(ahead.snapshot())
         self.hub.replace_store(self.store)
 
+    @precondition(lambda self: self.sinks)
     @rule()
     def settle(self) -> None:
         """Room for everybody: after enough rounds everybody is synced, in the future, or over."""
@@ -184,7 +189,7 @@ class HubAgainstTwin(RuleBasedStateMachine):
     @invariant()
     def watchers_are_where_they_say(self) -> None:
         self.hub._check()
-        for sink in self.sinks:
+        for sink in [*self.sinks, *self.gone]:
             if self.hub.is_synced(sink.subscription):
                 assert sink.seen[-1:] == [] or sink.seen[-1][2] <= self.hub.revision
                 assert [seen[:3] for seen in sink.seen] == [seen[:3] for seen in sink.expected(self.hub.revision)]
@@ -196,3 +201,39 @@ class HubAgainstTwin(RuleBasedStateMachine):
 
 TestHubAgainstTwin = HubAgainstTwin.TestCase
 TestHubAgainstTwin.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_long_histories(seed: int):
+    """The same machine, driven by dice for longer and with more traffic than Hypothesis does."""
+    dice = Random(seed)
+    machine = HubAgainstTwin()
+    keys = [b"a", b"ab", b"b", b"c"]
+    places = [(b"a", b""), (b"ab", b""), (b"a", b"b"), (b"a", b"c"), (b"b", b"\x00"), (b"\x00", b"\x00")]
+    rooms = [0, 1, 2, 5, 1000]
+    moves = [
+        (30, lambda: machine.put([(dice.choice(keys), bytes(dice.randrange(20))) for _ in range(dice.randint(1, 4))])),
+        (10, lambda: machine.transact([(dice.choice(keys), dice.random() < 0.6) for _ in range(dice.randint(1, 6))])),
+        (
+            10,
+            lambda: machine.subscribe(
+                dice.choice(places),
+                dice.choice([None, *range(-6, 13)]),
+                {name: dice.random() < 0.2 for name in PLAIN},
+                dice.choice(rooms),
+            ),
+        ),
+        (15, lambda: machine.give_room([dice.choice(rooms) for _ in range(4)])),
+        (3, lambda: len(machine.sinks) > 8 and machine.cancel(dice.randrange(4))),
+        (2, lambda: machine.compact(dice.randrange(3, 12))),
+        (5, lambda: machine.compact_step(dice.randint(1, 4))),
+        (15, lambda: machine.catch_up(dice.randint(1, 3))),
+        (1, lambda: machine.receive_snapshot([dice.choice(keys) for _ in range(dice.randrange(4))], dice.randrange(7))),
+        (1, machine.settle),
+    ]
+    weights = [weight for weight, _ in moves]
+    for _ in range(150):
+        dice.choices(moves, weights)[0][1]()
+        machine.watchers_are_where_they_say()
+    machine.settle()
+    machine.watchers_are_where_they_say()

@@ -7,7 +7,7 @@ The shell's contract. Inputs (tick, step, propose, …) come in any order. After
         if ready.snapshot: storage.apply_snapshot(ready.snapshot)      ┐
         storage.append(ready.entries)                                  ├ persisted, together, before anything else
         if ready.hard_state: storage.set_hard_state(ready.hard_state)  ┘
-        send(ready.messages)            # may be lost, repeated, reordered
+        send(ready.messages)            # may be lost, reordered, and but for PROP repeated
         node.advance(ready)
         apply(ready.snapshot, ready.committed); answer(ready.read_states)
 
@@ -15,6 +15,8 @@ Persist before send and before apply: a message says "I hold this entry", "I vot
 committed in the very Ready that carries them to be persisted (a group of one voter commits as it appends, a follower
 learns of both in one append). Inputs may come between `ready` and `advance` (a shell that awaits its disk), another
 `ready` may not.
+
+A network that repeats a PROP makes two proposals of one: they have no identity here.
 
 A read of context c may be answered once everything up to the index of its ReadState is applied. Reads that a change of
 leader swallowed have no ReadState: their asker asks again.

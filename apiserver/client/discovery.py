@@ -56,7 +56,7 @@ async def discover(client: Client) -> Discovery:
         try:
             document = await client.raw(path)
         except (StatusError, ServerUnreachableError) as error:
-            failed.append(f"{path.removeprefix('/apis/')}: {error}")
+            failed.append(f"{group_name}/{version}: {error}" if group_name else f"{version}: {error}")
             continue
         for served in _resources(group_name, version, document):
             found.setdefault((group_name, served.name.plural), served)

@@ -3,7 +3,7 @@
 What it is: `Store` answers reads at any revision that is not compacted, makes one revision of every write, and keeps
 the events of each revision for watchers that come late. What it is not: it checks no request (empty keys, leases,
 quota: apply does), knows no time, and does no I/O. Driven by one thread, synchronously: apply writes, everything else
-reads.
+reads. While a transaction is open, only the transaction is asked: the store would show it half done.
 
 Rules: etcd.md 2.1 (revisions), 2.2 (ranges), 2.6 (compaction). An empty store has revision 1 and compacted revision -1;
 the first write is revision 2. Reads at the compacted revision work, below it they raise CompactedError.

@@ -77,9 +77,10 @@ class Hub:
     ) -> Subscription:
         """A new watcher of [key, range_end), from start_revision on (0: from the next revision).
 
-        range_end as in Store.range. A start below the compacted revision is accepted, and answered by
-        `sink.compacted` in the next catch_up. Raises WatchRangeEmptyError for key >= range_end, CompactedError for a
-        negative start_revision (compact_revision 0).
+        range_end as in Store.range; an empty key is the caller's to turn into a zero byte, as etcd's watch API does.
+        A start below the compacted revision is accepted, and answered by `sink.compacted` in the next catch_up.
+        Raises WatchRangeEmptyError for key >= range_end, CompactedError for a negative start_revision
+        (compact_revision 0).
         """
         if range_end and range_end != TO_THE_END and key >= range_end:
             raise WatchRangeEmptyError
@@ -280,12 +281,13 @@ class Hub:
             self._place(subscription)
 
     def _fall_behind(self, full: list[Subscription], revision: int) -> None:
-        """Their sinks had no room for `revision`."""
+        """Their sinks had no room for `revision`. All leave their groups in one pass: they may be many."""
         for subscription in full:
-            subscription.group.remove_synced(subscription)
             subscription.state = State.UNSYNCED
             subscription.next_revision = revision
             subscription.is_full = True
+        for group in dict.fromkeys(subscription.group for subscription in full):
+            group.synced = [subscription for subscription in group.synced if subscription.state is State.SYNCED]
 
     def _check(self) -> None:
         """Raises AssertionError where an invariant is broken. For tests."""

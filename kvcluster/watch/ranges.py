@@ -87,7 +87,7 @@ class GroupTable:
         """Raises AssertionError where the table is not that of `groups`, in order of creation. For tests."""
         ranges = [group for group in groups if group.range_end]
         assert self._bounds == sorted({bound for group in ranges for bound in _ends(group)})
-        assert list(self._uses) and sorted(self._uses) == self._bounds or not self._bounds
+        assert sorted(self._uses) == self._bounds
         for bound, cover in zip(self._bounds, self._cover, strict=True):
             inside = (g for g in ranges if g.key <= bound and (g.range_end == TO_THE_END or bound < g.range_end))
             assert cover == tuple(inside)

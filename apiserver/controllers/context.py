@@ -7,17 +7,19 @@ and must find out for itself what is to be done. Objects of an informer are shar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from apiserver.client import Client, InformerFactory, TimerClock, WorkQueue
+from apiserver.client import Client, EventRecorder, InformerFactory, TimerClock, WorkQueue
 
 
 class Context(NamedTuple):
-    """root_ca: the PEM certificates that pods are to trust, published into every namespace."""
+    """recorder: an EventRecorder for a component, closed by the manager. root_ca: PEM, published into every namespace."""
 
     client: Client
     informers: InformerFactory
     clock: TimerClock
+    recorder: Callable[[str], EventRecorder]
     root_ca: str = ""
 
 

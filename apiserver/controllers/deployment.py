@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 
-from apiserver.client import EventRecorder, Object, Objects, WorkQueue, key_of, resource_name, split_key
+from apiserver.client import Object, Objects, WorkQueue, key_of, resource_name, split_key
 from apiserver.controllers.context import Context
 from apiserver.controllers.deployment_status import build_status, deadline_in_s, is_complete, set_condition
 from apiserver.controllers.ownership import claim, controller_reference, index_orphans, owner_of
@@ -69,7 +69,7 @@ class DeploymentController:
         self._deployments = context.informers.informer(DEPLOYMENTS)
         self._sets = context.informers.informer(REPLICA_SETS)
         self._pods = context.informers.informer(PODS)
-        self._recorder = EventRecorder(context.client, component="deployment-controller", clock=context.clock)
+        self._recorder = context.recorder("deployment-controller")
         index_orphans(self._sets)
         self._deployments.add_handler(
             on_add=lambda obj: self.queue.add(key_of(obj)),

@@ -16,7 +16,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from apiserver.client import Client, InformerFactory, LoopClock, QueueClosedError, ServerUnreachableError, TimerClock
+from apiserver.client import (
+    Client,
+    EventRecorder,
+    InformerFactory,
+    LoopClock,
+    QueueClosedError,
+    ServerUnreachableError,
+    TimerClock,
+)
 from apiserver.controllers.context import Context, Controller
 from apiserver.controllers.deployment import DeploymentController
 from apiserver.controllers.endpoint_slice import EndpointSliceController
@@ -60,7 +68,10 @@ class ControllerManager:
     ) -> None:
         clock = clock if clock is not None else LoopClock()
         self._informers = informers if informers is not None else InformerFactory(client, clock)
-        context = Context(client, self._informers, clock, root_ca)
+        self._client = client
+        self._clock = clock
+        self._recorders: list[EventRecorder] = []
+        context = Context(client, self._informers, clock, self._recorder, root_ca)
         self.controllers = {name: CONTROLLERS[name](context) for name in chosen(names)}
 
     async def run(self) -> None:
@@ -75,6 +86,13 @@ class ControllerManager:
             finally:
                 for controller in self.controllers.values():
                     controller.queue.close()
+                for recorder in self._recorders:
+                    await recorder.close()
+
+    def _recorder(self, component: str) -> EventRecorder:
+        recorder = EventRecorder(self._client, component=component, clock=self._clock)
+        self._recorders.append(recorder)
+        return recorder
 
     def is_idle(self) -> bool:
         """No key waits or is being reconciled, now; delayed keys may be pending."""

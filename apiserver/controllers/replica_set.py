@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import copy
 
-from apiserver.client import EventRecorder, Object, Objects, WorkQueue, key_of, resource_name, split_key
+from apiserver.client import Object, Objects, WorkQueue, key_of, resource_name, split_key
 from apiserver.controllers.context import Context
 from apiserver.controllers.expectations import Expectations
 from apiserver.controllers.ownership import claim, controller_reference, index_orphans, owner_of
@@ -45,7 +45,7 @@ class ReplicaSetController:
         self._sets = context.informers.informer(REPLICA_SETS)
         self._pods = context.informers.informer(PODS)
         self._expectations = Expectations(context.clock)
-        self._recorder = EventRecorder(context.client, component="replicaset-controller", clock=context.clock)
+        self._recorder = context.recorder("replicaset-controller")
         index_orphans(self._pods)
         self._sets.add_handler(
             on_add=lambda obj: self.queue.add(key_of(obj)),

@@ -16,7 +16,7 @@ import logging
 from collections.abc import Iterable
 from random import Random
 
-from apiserver.client import Client, Informer, Object, TimerClock, WorkQueue
+from apiserver.client import Client, Informer, Object, ServerUnreachableError, TimerClock, WorkQueue
 from apiserver.errors import StatusError
 from apiserver.meta import format_micro_time
 from apiserver.nodes.addresses import PodAddresses, node_address, pod_network
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 REGISTRATIONS = 16
 """So many nodes are registered at the same time."""
+FIRST_RETRY_S = 0.2
+LAST_RETRY_S = 7.0
 
 
 class Kubelet:
@@ -65,7 +67,7 @@ class Kubelets:
         self._shape = shape
         self._dice = Random(seed)
         self._kubelets = {name: Kubelet(name, index) for index, name in enumerate(names)}
-        self.queue: WorkQueue[str] = WorkQueue(clock, base_delay_s=0.2, max_delay_s=7.0)
+        self.queue: WorkQueue[str] = WorkQueue(clock, base_delay_s=FIRST_RETRY_S, max_delay_s=LAST_RETRY_S)
         nodes.add_handler(
             on_add=self._node_seen, on_update=lambda old, node: self._node_seen(node), on_delete=self._node_deleted
         )
@@ -76,12 +78,15 @@ class Kubelets:
         return kubelet if kubelet is not None and kubelet.present else None
 
     async def register(self) -> None:
-        """Registers every node, a few at a time. Raises what the API server says of the first that it refuses."""
+        """Registers every node, a few at a time, and waits for an API server that is only just starting.
+
+        Raises StatusError for a refusal that waiting does not cure (not allowed, not valid).
+        """
         room = asyncio.Semaphore(REGISTRATIONS)
 
         async def one(kubelet: Kubelet) -> None:
             async with room:
-                await self._register(kubelet)
+                await self._register_patiently(kubelet)
 
         async with asyncio.TaskGroup() as group:
             for kubelet in self._kubelets.values():
@@ -118,6 +123,22 @@ class Kubelets:
             log.info("node %s was deleted; it is no longer simulated", kubelet.name)
 
     # ------------------------------------------------------------------------------------------------ calls
+
+    async def _register_patiently(self, kubelet: Kubelet) -> None:
+        wait_s = FIRST_RETRY_S
+        while True:
+            try:
+                await self._register(kubelet)
+                return
+            except ServerUnreachableError as error:
+                log.info("node %s: %s", kubelet.name, error)
+            except StatusError as error:
+                # 404: the namespace of the leases is not there yet. 409: somebody wrote at the same time.
+                if error.code not in (404, 409, 429) and error.code < 500:
+                    raise
+                log.info("node %s: %s", kubelet.name, error)
+            await self._clock.sleep(wait_s)
+            wait_s = min(wait_s * 2.0, LAST_RETRY_S)
 
     async def _register(self, kubelet: Kubelet) -> None:
         now_s = self._clock.now_s()

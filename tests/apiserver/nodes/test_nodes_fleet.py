@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from apiserver.errors import service_unavailable
+from apiserver.errors import StatusError, service_unavailable, unauthorized
 from apiserver.nodes import Fleet
 
 
@@ -181,6 +181,19 @@ async def test_a_node_declared_unknown_says_that_it_is_well(fleet, client, api, 
         return next(c["status"] for c in conditions if c["type"] == "Ready")
 
     await eventually(lambda: ready() == "True")
+
+
+async def test_registration_waits_for_a_server_that_is_starting_but_not_for_a_refusal(client, api, clock, eventually):
+    api.fail("POST /api/v1/nodes", service_unavailable("starting"), times=5)
+    started = Fleet(client, 2, clock=clock)
+    task = asyncio.create_task(started.run())
+    await eventually(started.registered.is_set, step_s=0.5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    api.fail("POST /api/v1/nodes", unauthorized())
+    with pytest.raises(ExceptionGroup) as refused:
+        await Fleet(client, 1, clock=clock).run()
+    assert refused.group_contains(StatusError, match="Unauthorized")
 
 
 def test_an_impossible_count_is_refused(client):

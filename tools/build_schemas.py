@@ -20,11 +20,19 @@ META_PREFIX = "io.k8s.apimachinery.pkg.apis.meta.v1."
 
 # What the catalog serves, and the bodies that its subresources and answers carry.
 ROOTS = [
-    *(
-        f"core.v1.{kind}"
-        for kind in ["Namespace", "Node", "Pod", "Service", "Endpoints", "ConfigMap", "Secret", "ServiceAccount", "Event", "Binding"]
-    ),
-    *(f"apps.v1.{kind}" for kind in ["Deployment", "ReplicaSet", "ControllerRevision"]),
+    "core.v1.Namespace",
+    "core.v1.Node",
+    "core.v1.Pod",
+    "core.v1.Service",
+    "core.v1.Endpoints",
+    "core.v1.ConfigMap",
+    "core.v1.Secret",
+    "core.v1.ServiceAccount",
+    "core.v1.Event",
+    "core.v1.Binding",
+    "apps.v1.Deployment",
+    "apps.v1.ReplicaSet",
+    "apps.v1.ControllerRevision",
     "discovery.v1.EndpointSlice",
     "coordination.v1.Lease",
     "scheduling.v1.PriorityClass",

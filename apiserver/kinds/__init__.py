@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from apiserver.kinds.builtin import BUILTIN, catalog
 from apiserver.kinds.catalogs import Catalog
+from apiserver.kinds.cluster_scope import prepare_finalize
 from apiserver.kinds.decoding import (
     Body,
     check_field_validation,
@@ -16,6 +17,7 @@ from apiserver.kinds.decoding import (
     decode_options,
 )
 from apiserver.kinds.resource import METADATA_LABELS, Resource, ScalePaths, Subresource
+from apiserver.kinds.scaling import apply_scale, scale_of, validate_scale
 from apiserver.kinds.schemas import find_type, types
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Resource",
     "ScalePaths",
     "Subresource",
+    "apply_scale",
     "catalog",
     "check_field_validation",
     "decode_body",
@@ -33,5 +36,8 @@ __all__ = [
     "decode_object",
     "decode_options",
     "find_type",
+    "prepare_finalize",
+    "scale_of",
     "types",
+    "validate_scale",
 ]

@@ -39,9 +39,7 @@ def json_patch(obj: Any, operations: Any) -> Any:
             f"error decoding patch: json: cannot unmarshal {name} into Go value of type []handlers.jsonPatchOp"
         )
     if len(operations) > MAX_OPERATIONS:
-        raise too_large(
-            f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
-        )
+        raise too_large(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}")
     document = deep_copy(obj)
     budget = [MAX_RESULT_ITEMS]
     for operation in operations:

@@ -194,9 +194,7 @@ def _set_order(
     else:
         in_patch = list(patch.get(name) or ())
     if [value for value in order if value in in_patch] != in_patch:
-        raise bad_request(
-            f"The order in patch list:\n{in_patch}\n doesn't match {_SET_ORDER}{name} list:\n{order}\n"
-        )
+        raise bad_request(f"The order in patch list:\n{in_patch}\n doesn't match {_SET_ORDER}{name} list:\n{order}\n")
     named = [value for value in values if (_key_of(value, key) if key else value) in order]
     others = [value for value in values if (_key_of(value, key) if key else value) not in order]
     merged[name] = _order(named, others, order, before, key)

@@ -44,10 +44,11 @@ def split_key(key: str) -> tuple[str, str]:
 
 
 def controller_of(obj: Object) -> Object | None:
-    """The owner reference with controller: true, or None."""
+    """The owner reference with controller: true (the object's own, not a copy), or None."""
     for reference in obj["metadata"].get("ownerReferences") or ():
         if reference.get("controller"):
-            return dict(reference)
+            found: Object = reference
+            return found
     return None
 
 

@@ -84,12 +84,25 @@ class LeaderElector:
             leading.result()
 
     async def _renew(self) -> None:
-        last_s = self._clock.monotonic_s()
-        while self._clock.monotonic_s() - last_s < self._renew_deadline_s:
-            await self._clock.sleep(self._retry_period_s)
-            if await self._try_acquire():
-                last_s = self._clock.monotonic_s()
-        log.warning("%s lost %s: not renewed for %s s", self._identity, self._name, self._renew_deadline_s)
+        """Returns when the lease has not been renewed for renew_deadline_s, even while an attempt hangs."""
+        expired = asyncio.Event()
+        deadline = [self._clock.call_later(self._renew_deadline_s, expired.set)]
+
+        async def keep() -> None:
+            while True:
+                await self._clock.sleep(self._retry_period_s)
+                if await self._try_acquire():
+                    deadline[0].cancel()
+                    deadline[0] = self._clock.call_later(self._renew_deadline_s, expired.set)
+
+        keeping = asyncio.ensure_future(keep())
+        try:
+            await expired.wait()
+            log.warning("%s lost %s: not renewed for %s s", self._identity, self._name, self._renew_deadline_s)
+        finally:
+            deadline[0].cancel()
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
 
     async def _try_acquire(self) -> bool:
         """One attempt to take or renew the lease; False for any failure."""

@@ -94,18 +94,6 @@ def _port_holders(pod: Object) -> Objects:
     return [*(pod["spec"].get("containers") or ()), *sidecars]
 
 
-def is_relevant_change(old: Object, pod: Object) -> bool:
-    """Whether a pod's update can change any endpoint; most updates (a lease, an annotation) cannot."""
-    before, after = old.get("status") or {}, pod.get("status") or {}
-    return (
-        before.get("podIP") != after.get("podIP")
-        or before.get("phase") != after.get("phase")
-        or is_ready(old) != is_ready(pod)
-        or old["metadata"].get("deletionTimestamp") != pod["metadata"].get("deletionTimestamp")
-        or old["metadata"].get("labels") != pod["metadata"].get("labels")
-    )
-
-
 def services_of(pod: Object, services: Informer) -> list[Object]:
     """The Services whose selector the pod matches."""
     labels = pod["metadata"].get("labels") or {}

@@ -18,11 +18,11 @@ from apiserver.controllers.backends import (
     find_backends,
     has_selector,
     is_headless,
-    is_relevant_change,
     services_of,
 )
 from apiserver.controllers.context import Context
 from apiserver.controllers.ownership import controller_reference
+from apiserver.controllers.pods import is_relevant_change
 from apiserver.controllers.rollout import template_hash
 from apiserver.errors import StatusError
 
@@ -34,6 +34,7 @@ HEADLESS = "service.kubernetes.io/headless"
 ZONE = "topology.kubernetes.io/zone"
 
 MAX_ENDPOINTS = 100
+WAIT_PER_POD_S = 0.00002
 
 
 class EndpointSliceController:
@@ -163,7 +164,8 @@ def watch_pods(pods: Informer, services: Informer, queue: WorkQueue[str]) -> Non
 
     def wake(pod: Object) -> None:
         for service in services_of(pod, services):
-            queue.add(key_of(service))
+            # A reconcile looks at all pods: changes are gathered for a time in proportion to their number.
+            queue.add_after(key_of(service), WAIT_PER_POD_S * len(pods.store))
 
     def updated(old: Object, pod: Object) -> None:
         if not is_relevant_change(old, pod):

@@ -18,10 +18,12 @@ _PHASE_RANK = {"Pending": 0, "Unknown": 1, "Running": 2}
 _NEVER_S = 0.0
 
 
-def find_condition(obj: Object, type: str) -> dict[str, Any] | None:
+def find_condition(obj: Object, type: str) -> Object | None:
+    """The object's own condition, not a copy."""
     for condition in (obj.get("status") or {}).get("conditions") or ():
         if condition.get("type") == type:
-            return dict(condition)
+            found: Object = condition
+            return found
     return None
 
 
@@ -47,6 +49,18 @@ def ready_since_s(pod: Object) -> float:
 def is_available(pod: Object, min_ready_s: int, now_s: float) -> bool:
     """Ready, and has been for min_ready_s."""
     return is_ready(pod) and (min_ready_s <= 0 or ready_since_s(pod) + min_ready_s <= now_s)
+
+
+def is_relevant_change(old: Object, pod: Object) -> bool:
+    """Whether an update can matter to those who count a pod or send traffic to it; a binding or an annotation cannot."""
+    before, after = old.get("status") or {}, pod.get("status") or {}
+    return (
+        before.get("podIP") != after.get("podIP")
+        or before.get("phase") != after.get("phase")
+        or is_ready(old) != is_ready(pod)
+        or old["metadata"].get("deletionTimestamp") != pod["metadata"].get("deletionTimestamp")
+        or old["metadata"].get("labels") != pod["metadata"].get("labels")
+    )
 
 
 def rank_for_deletion(pods: Objects) -> Objects:

@@ -5,6 +5,8 @@ not been seen yet (expectations) → write the status if it changed.
 
 Pods are created in slow-start batches of 1, 2, 4, …: where each creation is refused (quota, admission), one is refused and
 not five hundred. Too many pods: those worth least go first (pods.rank_for_deletion).
+A reconcile looks at every pod of the set, and so may not follow every change of a pod: changes that cannot matter are left
+out, the others are gathered for a time in proportion to the set's size (WAIT_PER_REPLICA_S).
 Source of the rules: Kubernetes pkg/controller/replicaset.
 """
 
@@ -15,13 +17,14 @@ import copy
 
 from apiserver.client import Object, Objects, WorkQueue, key_of, resource_name, split_key
 from apiserver.controllers.context import Context
-from apiserver.controllers.expectations import Expectations
+from apiserver.controllers.expectations import EXPIRY_S, Expectations
 from apiserver.controllers.ownership import claim, controller_reference, index_orphans, owner_of
 from apiserver.controllers.pods import (
     find_condition,
     is_active,
     is_available,
     is_ready,
+    is_relevant_change,
     rank_for_deletion,
     ready_since_s,
 )
@@ -33,6 +36,8 @@ PODS = resource_name("pods")
 
 BURST = 500
 """At most so many creations or deletions in one reconcile."""
+WAIT_PER_REPLICA_S = 0.00002
+"""1,000 replicas: at most 50 reconciles a second."""
 
 
 class ReplicaSetController:
@@ -67,7 +72,7 @@ class ReplicaSetController:
         owner = owner_of(pod, "ReplicaSet", self._sets)
         if owner is not None:
             self._expectations.creation_seen(key_of(owner))
-            self.queue.add(key_of(owner))
+            self._wake(owner)
         else:
             self._wake_matching(pod)
 
@@ -80,7 +85,8 @@ class ReplicaSetController:
         if former is not None and former is not owner:
             self.queue.add(key_of(former))
         if owner is not None:
-            self.queue.add(key_of(owner))
+            if former is not owner or is_relevant_change(old, pod):
+                self._wake(owner)
         elif old["metadata"].get("labels") != pod["metadata"].get("labels") or former is not None:
             self._wake_matching(pod)
 
@@ -88,7 +94,12 @@ class ReplicaSetController:
         owner = owner_of(pod, "ReplicaSet", self._sets)
         if owner is not None:
             self._expectations.deletion_seen(key_of(owner), pod["metadata"]["uid"])
-            self.queue.add(key_of(owner))
+            self._wake(owner)
+
+    def _wake(self, owner: Object) -> None:
+        """Reconciles soon; not at all while more of what was asked for is still to be seen."""
+        if self._expectations.satisfied(key_of(owner)):
+            self.queue.add_after(key_of(owner), WAIT_PER_REPLICA_S * (owner["spec"].get("replicas") or 0))
 
     def _wake_matching(self, pod: Object) -> None:
         """A pod nobody controls may be somebody's to adopt."""
@@ -221,7 +232,9 @@ class ReplicaSetController:
         }
 
     def _revisit(self, key: str, owner: Object, active: Objects) -> None:
-        """With minReadySeconds, time alone makes a pod available: come back when the next one is."""
+        """Comes back when time alone changes something: expectations expire, minReadySeconds make a pod available."""
+        if not self._expectations.satisfied(key):
+            self.queue.add_after(key, EXPIRY_S)
         min_ready_s = owner["spec"].get("minReadySeconds") or 0
         if not min_ready_s:
             return

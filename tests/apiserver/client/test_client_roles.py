@@ -83,6 +83,27 @@ async def test_one_leads_and_another_takes_over_when_it_falls_silent(client, api
     await asyncio.gather(second, return_exceptions=True)
 
 
+async def test_a_leader_whose_calls_hang_stops_in_time(client, api, clock, eventually, monkeypatch):
+    stopped: list[float] = []
+
+    async def lead() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.append(clock.monotonic_s())
+
+    async def hang(*args, **options):
+        await asyncio.Event().wait()
+
+    elector = LeaderElector(client, "boss", "a", clock=clock)
+    task = asyncio.create_task(elector.run(lead))
+    await eventually(lambda: elector.is_leader)
+    monkeypatch.setattr(api, "request", hang)
+    since_s = clock.monotonic_s()
+    await eventually(task.done, step_s=0.5)
+    assert stopped[0] - since_s <= 10.5, "before the lease of 15 s is anybody else's"
+
+
 async def test_a_leader_that_leaves_gives_the_lease_up_at_once(client, api, clock, eventually):
     async def lead() -> None:
         await clock.sleep(5.0)

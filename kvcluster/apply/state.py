@@ -1,0 +1,21 @@
+"""The replicated state machine: everything that applying an entry may read or change.
+
+Two members that have applied the same entries hold the same State, but for what is the leader's own (lease expiry) and the
+member's own (its watchers). `attributes` is what members tell of themselves: id → (name, client URLs).
+"""
+
+from __future__ import annotations
+
+from kvcluster.lease import Lessor
+from kvcluster.mvcc import Store
+from kvcluster.watch import Hub
+
+
+class State:
+    __slots__ = ("store", "lessor", "hub", "attributes")
+
+    def __init__(self, store: Store, lessor: Lessor, hub: Hub) -> None:
+        self.store = store
+        self.lessor = lessor
+        self.hub = hub
+        self.attributes: dict[int, tuple[str, tuple[str, ...]]] = {}

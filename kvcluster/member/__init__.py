@@ -1,0 +1,30 @@
+"""The member: consensus, state machine, leases and watchers in one pure, synchronous object.
+
+Read member.py first: its contract is the shell's. rpc and the shells see `apply` and `raft` only through this package.
+"""
+
+from kvcluster.apply import Applied, ops
+from kvcluster.member.config import MemberConfig, MemberRecord, cluster_id, member_id
+from kvcluster.member.forwarding import (
+    LeaseAnswer,
+    LeaseRequest,
+    PeerMessage,
+    decode_peer_message,
+    encode_peer_message,
+)
+from kvcluster.member.member import Member
+
+__all__ = [
+    "Applied",
+    "LeaseAnswer",
+    "LeaseRequest",
+    "Member",
+    "MemberConfig",
+    "MemberRecord",
+    "PeerMessage",
+    "cluster_id",
+    "decode_peer_message",
+    "encode_peer_message",
+    "member_id",
+    "ops",
+]

@@ -1,0 +1,354 @@
+"""One member of the cluster: THE pure object. Raft, the replicated state machine, leases and the watch hub.
+
+It is fed requests, messages and ticks, and asked what to persist and to send. It does no I/O and reads no clock: the same
+inputs in the same order give the same outputs. Whoever drives it (server/driver.py, embedded.py, sim/) does this, once a
+turn, after the turn's inputs:
+
+    while member.has_ready():
+        ready = member.ready()
+        storage: apply_snapshot, append, set_hard_state        # before anything is sent or applied
+        send(ready.messages)                                   # may be lost
+        member.advance(ready)                                  # applies what is committed; `done`s are called here
+    while member.background(): pass                            # watchers that lag, compaction; a bit at a time
+
+Answers come through `done` functions, each called exactly once: from `advance` (applied), from `tick` (timed out) or from
+`stop`. A `done` must not raise; it may propose, read and subscribe.
+
+Requests never wait for a leader longer than `request_timeout_ticks`. A write that was not applied by then is answered with
+"request timed out": it may still happen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kvcluster import pb
+from kvcluster.apply import Applied, Applier, State, ops
+from kvcluster.errors import (
+    EtcdError,
+    LeaderChangedError,
+    RequestTimeoutError,
+    RequestTooLargeError,
+    StoppedError,
+    TooManyRequestsError,
+)
+from kvcluster.lease import Lessor
+from kvcluster.member.config import MemberConfig, MemberRecord
+from kvcluster.member.forwarding import LeaseAnswer, LeaseRequest, PeerMessage
+from kvcluster.member.header import HeaderCache
+from kvcluster.member.lease_duty import LeaseDuty
+from kvcluster.member.lease_questions import Answered, LeaseQuestions
+from kvcluster.member.proposals import HEAD_BYTES, Done, Proposals
+from kvcluster.member.reads import Done as ReadDone
+from kvcluster.member.reads import Reads
+from kvcluster.member.snapshot import encode_state, load_state
+from kvcluster.mvcc import Store
+from kvcluster.raft import NO_MEMBER, Config, Entry, LogStorage, ProposalDropped, RawNode, Ready, Role, StepRejected
+from kvcluster.watch import Hub
+
+
+class Member:
+    """See the module. `storage` is where the shell persists; the member itself only makes and prunes snapshots in it."""
+
+    def __init__(self, config: MemberConfig, storage: LogStorage) -> None:
+        """Takes up what the storage holds. Raises CorruptSnapshotError, ValueError."""
+        self.config = config
+        self.id = config.id
+        self.cluster_id = config.cluster_id
+        self.name = config.record.name
+        self.store = Store()
+        self.lessor = Lessor(ticks_per_second=max(1000 // config.tick_ms, 1), min_ttl_s=config.min_lease_ttl_s)
+        self.hub = Hub(self.store)
+        self.applier = Applier(State(self.store, self.lessor, self.hub))
+        self.now_tick = 0
+        self._storage = storage
+        snapshot = storage.snapshot()
+        if snapshot.index:
+            load_state(self.applier.state, snapshot.data)
+        self.applied_index = snapshot.index
+        self._log_bytes = 0
+        self._node = RawNode(
+            Config(
+                id=config.id,
+                storage=storage,
+                election_ticks=config.election_ticks,
+                heartbeat_ticks=config.heartbeat_ticks,
+                seed=config.seed + config.incarnation,
+            )
+        )
+        self._proposals = Proposals(config.id, config.incarnation)
+        self._reads = Reads()
+        self._header = HeaderCache(self.cluster_id, self.id)
+        self._questions = LeaseQuestions(self.id)
+        self._duty = LeaseDuty(config.lease_check_ticks, config.max_lease_revokes)
+        self._known_leader = NO_MEMBER
+        self._is_publishing = False
+        self._compaction_waiters: list[Done] = []
+        self._stopped: EtcdError | None = None
+        if len(config.members) == 1:
+            self._node.campaign()
+
+    # ---- looks ----
+
+    @property
+    def role(self) -> Role:
+        return self._node.role
+
+    @property
+    def is_leader(self) -> bool:
+        return self._node.role is Role.LEADER
+
+    @property
+    def leader(self) -> int:
+        """The leader's id, 0 when none is known."""
+        return self._node.leader
+
+    @property
+    def term(self) -> int:
+        return self._node.term
+
+    @property
+    def commit_index(self) -> int:
+        return self._node.commit
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the cluster knows this member's name and client URLs."""
+        record = self.config.record
+        return self.applier.state.attributes.get(self.id) == (record.name, record.client_urls)
+
+    @property
+    def pending_count(self) -> int:
+        """Requests that have no answer yet."""
+        return len(self._proposals) + len(self._reads)
+
+    def members(self) -> list[MemberRecord]:
+        """All members, by id. Names and client URLs are those that the members published themselves."""
+        told = self.applier.state.attributes
+        records = []
+        for record in sorted(self.config.members):
+            name, client_urls = told.get(record.id, ("", ()))
+            records.append(MemberRecord(record.id, name, record.peer_urls, client_urls))
+        return records
+
+    def header(self, revision: int) -> bytes:
+        """Field 1 of a response, with its tag and length: cluster, member, revision, term."""
+        return self._header.encode(revision, self._node.term)
+
+    # ---- requests ----
+
+    def propose(self, op: int, payload: bytes, done: Done, parsed: Any = None) -> None:
+        """Asks for a change. payload: the client's own request bytes; parsed: the message, where it is known already.
+
+        Refusals that happen at once (stopped, too large, too many) are answered through `done` as well.
+        """
+        refusal = self._refusal(payload)
+        if refusal is not None:
+            done(Applied(self.store.revision, b"", refusal))
+            return
+        self._proposals.add(op, payload, done, parsed, self.now_tick + self.config.request_timeout_ticks)
+
+    def _refusal(self, payload: bytes) -> EtcdError | None:
+        if self._stopped is not None:
+            return self._stopped
+        if len(payload) > self.config.max_request_bytes:
+            return RequestTooLargeError()
+        if len(self._proposals) >= self.config.max_pending_requests:
+            return TooManyRequestsError()
+        return None
+
+    def read_barrier(self, done: ReadDone) -> None:
+        """Calls done(None) when a read of `store` sees everything that was acknowledged before this call."""
+        if self._stopped is not None:
+            done(self._stopped)
+            return
+        self._reads.add(done, self.now_tick + self.config.request_timeout_ticks)
+
+    def renew_lease(self, id: int, done: Answered) -> None:
+        """Starts a lease's TTL anew, at the leader. done(LeaseAnswer): ttl_s 0 = no such lease; or done(error)."""
+        self._questions.renew(id, done, self.now_tick + self.config.request_timeout_ticks)
+        self._put_questions()
+
+    def time_to_live(self, id: int, done: Answered) -> None:
+        """How long a lease has left, asked of the leader. done(LeaseAnswer): ttl_s -1 = no such lease; or done(error)."""
+        self._questions.time_to_live(id, done, self.now_tick + self.config.request_timeout_ticks)
+        self._put_questions()
+
+    def new_lease_id(self) -> int:
+        """An id for a lease whose client let the server choose."""
+        while True:
+            id = self._proposals.fresh_id()
+            if self.lessor.find(id) is None:
+                return id
+
+    def when_compacted(self, done: Done) -> None:
+        """Calls done when what is compacted by now has been freed (a physical compaction)."""
+        self._compaction_waiters.append(done)
+
+    # ---- the shell's side ----
+
+    def tick(self) -> None:
+        """A tick of time has passed."""
+        self.now_tick += 1
+        self._node.tick()
+        self.lessor.tick()
+        self._reads.retry(self.now_tick)
+        for done in self._proposals.expire(self.now_tick):
+            done(Applied(self.store.revision, b"", RequestTimeoutError()))
+        for read_done in self._reads.expire(self.now_tick):
+            read_done(RequestTimeoutError())
+        self._questions.expire(self.now_tick)
+        self._put_questions()
+        if self.is_leader:
+            for id in self._duty.due(self.lessor, self.now_tick):
+                payload = pb.LeaseRevokeRequest(ID=id).SerializeToString()
+                self.propose(ops.LEASE_REVOKE, payload, self._duty.revoked)
+
+    def receive(self, message: PeerMessage) -> None:
+        """A message of another member. One that no correct member sends is dropped."""
+        if isinstance(message, LeaseRequest):
+            self._questions.answer_other(message, self.lessor)
+        elif isinstance(message, LeaseAnswer):
+            self._questions.take_answer(message)
+        else:
+            try:
+                self._node.step(message)
+            except StepRejected:
+                return
+
+    def report_unreachable(self, id: int) -> None:
+        """Messages to that member could not be delivered."""
+        self._node.report_unreachable(id)
+
+    def has_ready(self) -> bool:
+        can_ask = self._node.leader != NO_MEMBER and (bool(self._proposals.queued) or self._reads.wants_to_ask)
+        return can_ask or bool(self._questions.outbox) or self._node.has_ready()
+
+    def ready(self) -> Ready:
+        """What to persist and send. Everything queued in this turn goes into it: one append, one read index."""
+        self._observe_leader()
+        node = self._node
+        if node.leader != NO_MEMBER:
+            if self._proposals.queued:
+                taken = self._proposals.take()
+                try:
+                    node.propose(taken)
+                except ProposalDropped:
+                    self._proposals.queued = taken  # tried again next turn, until it times out
+            if self._reads.wants_to_ask and node.read_index(self._reads.next_context()):
+                self._reads.ask(self.now_tick + self.config.read_retry_ticks)
+        ready = node.ready()
+        if self._questions.outbox:
+            ready.messages.extend(self._questions.outbox)  # type: ignore[arg-type]  # lease questions travel along
+            self._questions.outbox.clear()
+        return ready
+
+    def advance(self, ready: Ready) -> None:
+        """`ready` is persisted and its messages are handed over: applies what it committed and answers for it."""
+        self._node.advance(ready)
+        if ready.snapshot is not None:
+            load_state(self.applier.state, ready.snapshot.data)
+            self.applied_index = ready.snapshot.index
+            self._log_bytes = 0
+        finished = self._apply(ready.committed) if ready.committed else []
+        for state in ready.read_states:
+            self._reads.answer(state.context, state.index)
+        self._maybe_snapshot()
+        for done, applied in finished:
+            done(applied)
+        for read_done in self._reads.release(self.applied_index):
+            read_done(None)
+
+    def background(self) -> bool:
+        """A budgeted bit of what need not happen now: lagging watchers, freeing compacted history. True: there is more."""
+        more_watchers = self.hub.catch_up()
+        more_compaction = self.store.compact_step()
+        if not more_compaction and self._compaction_waiters:
+            waiters, self._compaction_waiters = self._compaction_waiters, []
+            for done in waiters:
+                done(Applied(self.store.revision))
+        return more_watchers or more_compaction
+
+    def stop(self, error: EtcdError | None = None) -> None:
+        """Answers everything that waits with `error` (default: server stopped), and every later request too."""
+        self._stopped = error or StoppedError()
+        for done in self._proposals.abandon() + self._compaction_waiters:
+            done(Applied(self.store.revision, b"", self._stopped))
+        self._compaction_waiters = []
+        for read_done in self._reads.abandon():
+            read_done(self._stopped)
+        self._questions.abandon(self._stopped)
+
+    # ---- inside ----
+
+    def _observe_leader(self) -> None:
+        """Once per Ready: what follows from another leader, or from none."""
+        node = self._node
+        if node.leader == self._known_leader and self.is_leader == self.lessor.is_primary:
+            if node.leader != NO_MEMBER:
+                self._publish()
+            return
+        self._known_leader = node.leader
+        if self.is_leader and not self.lessor.is_primary:
+            self.lessor.promote(self.config.election_ticks)
+            self._duty = LeaseDuty(self.config.lease_check_ticks, self.config.max_lease_revokes)
+        elif not self.is_leader and self.lessor.is_primary:
+            self.lessor.demote()
+        for read_done in self._reads.take_asked():
+            read_done(LeaderChangedError())
+        self._questions.leader_changed()
+        if node.leader != NO_MEMBER:
+            self._publish()
+            self._put_questions()
+
+    def _put_questions(self) -> None:
+        self._questions.put(self._node.leader, self.lessor)
+
+    def _publish(self) -> None:
+        """Tells the cluster this member's name and client URLs, once."""
+        if self._is_publishing or self.is_published:
+            return
+        self._is_publishing = True
+        record = self.config.record
+        payload = pb.Member(ID=self.id, name=record.name, clientURLs=record.client_urls).SerializeToString()
+        self.propose(ops.MEMBER_ATTRIBUTES, payload, self._published)
+
+    def _published(self, applied: Applied) -> None:
+        self._is_publishing = False
+
+    def _apply(self, entries: list[Entry]) -> list[tuple[Done, Applied]]:
+        """Applies entries in order; (done, applied) of those that this member proposed."""
+        finished = []
+        apply, find = self.applier.apply, self._proposals.find
+        size = 0
+        for entry in entries:
+            data = entry[3]
+            if not data:
+                continue
+            size += len(data)
+            waiter = find(data)
+            if waiter is None:
+                apply(data[0], data[HEAD_BYTES:])
+            else:
+                parsed = waiter[1]
+                finished.append((waiter[0], apply(data[0], b"" if parsed is not None else data[HEAD_BYTES:], parsed)))
+        self.applied_index = entries[-1][1]
+        self._log_bytes += size
+        return finished
+
+    def _maybe_snapshot(self) -> None:
+        """Bounds the log: by number, and by weight, so that snapshots of a large store are as rare as they are dear."""
+        behind = self.applied_index - self._storage.snapshot().index
+        if behind >= self.config.snapshot_entries and self._log_bytes >= self.store.size_bytes:
+            self.create_snapshot()
+
+    def create_snapshot(self) -> None:
+        """Makes a snapshot of what is applied, now, and prunes the log behind it."""
+        storage = self._storage
+        if self.applied_index <= storage.snapshot().index:
+            return
+        storage.create_snapshot(self.applied_index, encode_state(self.applier.state))
+        self._log_bytes = 0
+        keep_from = self.applied_index - self.config.catch_up_entries
+        if keep_from >= storage.first_index():
+            storage.compact(keep_from)

@@ -1,0 +1,83 @@
+"""Requests on their way through the log: queued, proposed, committed; or timed out.
+
+    add ──▶ queued ──take──▶ proposed ──find (its entry was applied)──▶ answered
+              └──────────────────┴───────── expire ──▶ answered with a timeout
+
+An entry's data is op (1 byte) + life (8 bytes: this member in this incarnation) + number (8 bytes) + the client's own request.
+`find` knows an entry of its own by its life. A request that timed out may still be committed: its answer says so by being
+a timeout and not a refusal (etcd: "request timed out").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from kvcluster.apply import Applied
+
+Done = Callable[[Applied], object]
+
+_NUMBER = struct.Struct(">Q")
+HEAD_BYTES = 17
+"""Where the client's request begins in an entry's data."""
+
+
+class Proposals:
+    """One member's. Deadlines are ticks and grow with every add, so the first in the table is the first to expire."""
+
+    __slots__ = ("queued", "_life", "_heads", "_number", "_waiting")
+
+    def __init__(self, member_id: int, incarnation: int) -> None:
+        self._life = hashlib.sha1(b"%d %d" % (member_id, incarnation)).digest()[:8]
+        self._heads = [bytes([op]) + self._life for op in range(256)]
+        self._number = 0
+        self.queued: list[bytes] = []
+        self._waiting: dict[int, tuple[Done, Any, int]] = {}
+
+    def __len__(self) -> int:
+        """Requests without an answer."""
+        return len(self._waiting)
+
+    def add(self, op: int, payload: bytes, done: Done, parsed: Any, deadline_tick: int) -> None:
+        number = self._number = self._number + 1
+        self._waiting[number] = (done, parsed, deadline_tick)
+        self.queued.append(b"".join((self._heads[op], _NUMBER.pack(number), payload)))
+
+    def take(self) -> list[bytes]:
+        """Everything queued, in order; the caller proposes it, or puts it back into `queued`."""
+        taken, self.queued = self.queued, []
+        return taken
+
+    def find(self, data: bytes) -> tuple[Done, Any, int] | None:
+        """(done, parsed, deadline) of the request behind an entry, which is answered with this; None for others'."""
+        if data[1:9] != self._life:
+            return None
+        return self._waiting.pop(_NUMBER.unpack_from(data, 9)[0], None)
+
+    def expire(self, now_tick: int) -> list[Done]:
+        """Those whose deadline has passed; what of them is still queued will not be proposed."""
+        expired: dict[int, Done] = {}
+        for number, (done, _, deadline_tick) in self._waiting.items():
+            if deadline_tick > now_tick:
+                break
+            expired[number] = done
+        for number in expired:
+            del self._waiting[number]
+        if expired and self.queued:
+            self.queued = [data for data in self.queued if _NUMBER.unpack_from(data, 9)[0] not in expired]
+        return list(expired.values())
+
+    def abandon(self) -> list[Done]:
+        """All of them: the member stops."""
+        dones = [done for done, _, _ in self._waiting.values()]
+        self._waiting.clear()
+        self.queued.clear()
+        return dones
+
+    def fresh_id(self) -> int:
+        """A positive 63-bit number that no other member and no other life gives out, but by a 1 in 2**63 chance."""
+        self._number += 1
+        digest = hashlib.sha1(self._life + _NUMBER.pack(self._number)).digest()
+        return int.from_bytes(digest[:8], "big") >> 1 or 1

@@ -1,0 +1,121 @@
+"""Whole members under many seeds; that a seed repeats itself; and that planted bugs are found.
+
+`make sim SEEDS=500` runs more of the first kind. A seed that found a bug is kept at the end, with its story.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kvcluster.raft import MemoryStorage, log, rawnode, reads, replication
+from kvcluster.sim import FaultOptions, Report, Simulation, SimulationOptions, Violation, draw_options
+from kvcluster.sim.__main__ import main
+
+STEPS = 600
+
+
+def run(seed: int, *, steps: int = STEPS, members: int = 3) -> Report:
+    return Simulation(seed, draw_options(seed, steps=steps, members=members)).run()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_three_members_keep_their_promises(seed: int):
+    report = run(seed)
+    assert report.acknowledged > 20
+    assert report.elections >= 1
+
+
+@pytest.mark.parametrize("members", [1, 5])
+def test_other_sizes_keep_them_too(members: int):
+    assert run(100 + members, members=members).acknowledged > 20
+
+
+def test_without_faults_almost_every_call_is_answered():
+    options = SimulationOptions(steps=STEPS, faults=FaultOptions(rate=0.0))
+    report = Simulation(1, options).run()
+    assert report.faults == 0
+    assert report.elections <= 3
+    assert report.unknown < report.acknowledged / 10
+
+
+def test_a_seed_repeats_itself():
+    lines: list[str] = []
+    first = Simulation(8, draw_options(8, steps=STEPS), trace=lines.append).run()
+    assert run(8) == first
+    assert run(7).trace_hash != first.trace_hash
+    assert any("fault: " in line for line in lines)
+
+
+def test_a_seed_repeats_itself_in_other_processes_whatever_their_hash_seed():
+    def line(hash_seed: str) -> str:
+        command = [sys.executable, "-m", "kvcluster.sim", "--seed", "7", "--steps", str(STEPS)]
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert line("1") == line("2") == f"{run(7)}\n"
+
+
+def find_violation(seeds: range) -> str:
+    for seed in seeds:
+        try:
+            run(seed, steps=1500)
+        except Exception as error:
+            return str(error)
+    pytest.fail(f"no seed of {seeds} found the planted bug")
+
+
+def test_a_planted_bug_reads_without_asking_a_majority(monkeypatch):
+    def answer_at_once(raft, asker, context):
+        reads._answer(raft, asker, raft.log.committed, context)
+
+    monkeypatch.setattr(reads, "begin_read", answer_at_once)
+    monkeypatch.setattr(rawnode, "begin_read", answer_at_once)
+    assert "stale" in find_violation(range(40, 80))
+
+
+def test_a_planted_bug_a_vote_is_not_persisted(monkeypatch):
+    persist = MemoryStorage.set_hard_state
+    monkeypatch.setattr(MemoryStorage, "set_hard_state", lambda self, state: persist(self, state._replace(vote=0)))
+    assert "both led term" in find_violation(range(40, 120))
+
+
+def test_a_planted_bug_any_candidate_gets_a_vote(monkeypatch):
+    monkeypatch.setattr(log.RaftLog, "is_up_to_date", lambda *_: True)
+    assert find_violation(range(40))
+
+
+def test_a_planted_bug_a_leader_commits_alone(monkeypatch):
+    def commit(raft):
+        raft.log.committed = raft.tracker.progress[raft.id].match
+        return True
+
+    monkeypatch.setattr(replication, "try_commit", commit)
+    assert find_violation(range(40))
+
+
+def test_the_command_prints_a_line_a_seed(capsys):
+    assert main(["--seeds", "2", "--seed", "3", "--steps", "100"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in printed] == ["seed 3", "seed 4"]
+
+
+def test_the_command_says_how_to_repeat_a_violation(capsys, monkeypatch):
+    def run(self) -> Report:
+        raise Violation("a lie")
+
+    monkeypatch.setattr(Simulation, "run", run)
+    assert main(["--seed", "9", "--steps", "100"]) == 1
+    printed = capsys.readouterr().out
+    assert "Violation: a lie" in printed
+    assert "python -m kvcluster.sim --seed 9 --steps 100 --members 3 --trace" in printed
+
+
+@pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--members", "0"], ["--steps", "-1"], ["--seed", "x"]])
+def test_the_command_refuses_what_it_cannot_run(arguments):
+    with pytest.raises(SystemExit) as exit:
+        main(arguments)
+    assert exit.value.code == 2

@@ -16,18 +16,32 @@ from apiserver.kinds.decoding import (
     decode_object,
     decode_options,
 )
+from apiserver.kinds.discovery import (
+    AGGREGATED_MEDIA_TYPE,
+    aggregated_discovery,
+    api_group_list,
+    api_versions,
+    find_api_group,
+    find_api_resource_list,
+)
+from apiserver.kinds.openapi import OpenApiDocument, document_path, openapi_document, openapi_index
 from apiserver.kinds.resource import METADATA_LABELS, Resource, ScalePaths, Subresource
 from apiserver.kinds.scaling import apply_scale, scale_of, validate_scale
 from apiserver.kinds.schemas import find_type, types
 
 __all__ = [
+    "AGGREGATED_MEDIA_TYPE",
     "BUILTIN",
     "METADATA_LABELS",
     "Body",
     "Catalog",
+    "OpenApiDocument",
     "Resource",
     "ScalePaths",
     "Subresource",
+    "aggregated_discovery",
+    "api_group_list",
+    "api_versions",
     "apply_scale",
     "catalog",
     "check_field_validation",
@@ -35,7 +49,12 @@ __all__ = [
     "decode_body_of",
     "decode_object",
     "decode_options",
+    "document_path",
+    "find_api_group",
+    "find_api_resource_list",
     "find_type",
+    "openapi_document",
+    "openapi_index",
     "prepare_finalize",
     "scale_of",
     "types",

@@ -94,7 +94,9 @@ class EndpointSliceController:
                 await self._write(await self._client.get(SLICES, metadata["name"], metadata["namespace"]), built)
             return
         updated = copy.deepcopy(current)
-        updated.update(endpoints=built["endpoints"], ports=built["ports"])
+        for field in ("endpoints", "ports"):
+            if built[field] or current.get(field):  # empty and absent are the same
+                updated[field] = built[field]
         updated["metadata"]["labels"] = built["metadata"]["labels"]
         updated["metadata"]["ownerReferences"] = built["metadata"]["ownerReferences"]
         if updated != current:

@@ -187,7 +187,7 @@ class ReplicaSetController:
 
     async def _write_status(self, owner: Object, active: Objects, failure: Exception | None) -> None:
         status = self._status_of(owner, active, failure)
-        if status == (owner.get("status") or {}):
+        if _said(status) == _said(owner.get("status") or {}):
             return
         updated = copy.deepcopy(owner)
         updated["status"] = status
@@ -243,6 +243,11 @@ class ReplicaSetController:
         pending = [wait_s for wait_s in waits if wait_s > 0]
         if pending:
             self.queue.add_after(key, min(pending))
+
+
+def _said(status: Object) -> Object:
+    """A status without its zeros, which one server writes out and another leaves out."""
+    return {name: value for name, value in status.items() if value}
 
 
 def _pod_of(owner: Object) -> Object:

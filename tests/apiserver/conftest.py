@@ -1,7 +1,8 @@
 """A double of an API server for the tests of its clients: in memory, in one file, with faults on request.
 
 It keeps what clients depend on (resourceVersions and conflicts, watches from a version, 410, graceful deletion, finalizers,
-generation, subresources, generateName) and nothing else: no validation, hardly any defaults. The real server is
+generation, subresources, generateName), and asks the real kinds for defaults, strict decoding and validation, so that a
+client cannot send what the real server would refuse. No admission, no authentication, no storage. The real server is
 tested by its own tests, and clients meet it in the end-to-end tests.
 """
 
@@ -17,25 +18,9 @@ from urllib.parse import unquote
 import pytest
 
 from apiserver.client import Client, ManualTimerClock
-from apiserver.errors import StatusError, already_exists, conflict, expired, not_found
-from apiserver.meta import format_time, merge_patch, parse_field_selector, parse_label_selector
-
-RESOURCES = [
-    ("", "v1", "namespaces", "Namespace", False),
-    ("", "v1", "nodes", "Node", False),
-    ("", "v1", "pods", "Pod", True),
-    ("", "v1", "services", "Service", True),
-    ("", "v1", "endpoints", "Endpoints", True),
-    ("", "v1", "events", "Event", True),
-    ("", "v1", "configmaps", "ConfigMap", True),
-    ("", "v1", "serviceaccounts", "ServiceAccount", True),
-    ("apps", "v1", "deployments", "Deployment", True),
-    ("apps", "v1", "replicasets", "ReplicaSet", True),
-    ("coordination.k8s.io", "v1", "leases", "Lease", True),
-    ("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True),
-]
-VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
-MERGE_KEYS = {"conditions": "type", "taints": "key", "podIPs": "ip", "hostIPs": "ip", "addresses": "type"}
+from apiserver.errors import Cause, StatusError, already_exists, conflict, expired, invalid, not_found
+from apiserver.kinds import Resource, catalog, decode_body, prepare_finalize
+from apiserver.meta import format_time, merge_patch, parse_field_selector, parse_label_selector, strategic_merge
 
 Object = dict[str, Any]
 
@@ -86,12 +71,13 @@ class FakeApi:
         self.clock = clock
         self.version = 0
         self.compacted = 0
-        self.objects: dict[tuple[str, str, str], dict[tuple[str, str], Object]] = {r[:3]: {} for r in RESOURCES}
+        self.objects: dict[tuple[str, str, str], dict[tuple[str, str], Object]] = {
+            (kind.group, kind.version, kind.plural): {} for kind in catalog.resources()
+        }
         self.history: list[tuple[int, tuple[str, str, str], str, Object, Object | None]] = []
         self.watches: list[_Watch] = []
         self.requests: list[str] = []
         self.failures: list[tuple[str, StatusError, dict[str, str]]] = []
-        self._kinds = {r[:3]: r[3] for r in RESOURCES}
         self._names = 0
 
     # ---- faults
@@ -157,7 +143,8 @@ class FakeApi:
                 return _refusal(failure[1])
         if start < self.compacted:
             return _refusal(expired("too old resource version"))
-        watch = _Watch(FakeStream(), _parse(path), _filter(asked))
+        target = _parse(path)
+        watch = _Watch(FakeStream(), target, _filter(_kind(target), asked))
         for version, resource, kind, obj, old in self.history:
             if version > start and resource == watch.target.resource:
                 self._tell(watch, kind, obj, old)
@@ -168,13 +155,11 @@ class FakeApi:
 
     def _answer(self, method: str, path: str, query: Object, headers: Object, body: Any) -> Object:
         if path == "/apis":
-            groups = sorted({r[0] for r in RESOURCES if r[0]})
-            entry = {"groupVersion": "", "version": "v1"}
-            return {"groups": [{"name": g, "versions": [entry], "preferredVersion": entry} for g in groups]}
+            groups = [(group, [{"version": version} for version in versions]) for group, versions in catalog.groups()]
+            return {"groups": [{"name": g, "versions": v, "preferredVersion": v[0]} for g, v in groups if g]}
         if path == "/api/v1" or path.count("/") == 3 and path.startswith("/apis/"):
             group = "" if path == "/api/v1" else path.split("/")[2]
-            found = [r for r in RESOURCES if r[0] == group]
-            return {"resources": [{"name": r[2], "kind": r[3], "namespaced": r[4], "verbs": VERBS} for r in found]}
+            return {"resources": [_served(kind) for kind in catalog.resources() if kind.group == group]}
         target = _parse(path)
         if target.resource not in self.objects:
             raise StatusError(404, "NotFound", "the server could not find the requested resource")
@@ -200,7 +185,7 @@ class FakeApi:
         return self._found(target)
 
     def _list(self, target: _Target, query: Object, headers: Object, body: Any) -> Object:
-        accepts = _filter(query)
+        accepts = _filter(_kind(target), query)
         items = [
             obj
             for (namespace, _), obj in self.objects[target.resource].items()
@@ -212,17 +197,12 @@ class FakeApi:
         if limit and start + limit < len(items):
             metadata["continue"] = str(start + limit)
         bare = [{k: v for k, v in item.items() if k not in ("kind", "apiVersion")} for item in page]
-        group, version, _ = target.resource
-        api_version = f"{group}/{version}" if group else version
-        return {
-            "kind": f"{self._kinds[target.resource]}List",
-            "apiVersion": api_version,
-            "metadata": metadata,
-            "items": bare,
-        }
+        kind = _kind(target)
+        return {"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": metadata, "items": bare}
 
     def _create(self, target: _Target, query: Object, headers: Object, body: Any) -> Object:
-        obj = copy.deepcopy(body)
+        kind = _kind(target)
+        obj = decode_body(kind, json.dumps(body).encode(), field_validation="Strict").obj
         metadata = obj["metadata"]
         namespace = self.objects["", "v1", "namespaces"].get(("", target.namespace))
         if namespace is not None and namespace["metadata"].get("deletionTimestamp"):
@@ -236,8 +216,12 @@ class FakeApi:
         key = (target.namespace, metadata["name"])
         if key in self.objects[target.resource]:
             raise already_exists(target.resource[0], target.resource[2], metadata["name"])
-        metadata.update(uid=f"uid-{self._names}", creationTimestamp=format_time(self.clock.now_s()), generation=1)
-        _default(obj)
+        metadata.update(uid=f"uid-{self._names}", creationTimestamp=format_time(self.clock.now_s()))
+        if kind.tracks_generation:
+            metadata["generation"] = 1
+        kind.defaults(obj)
+        kind.prepare_create(obj)
+        _refuse(kind, obj, kind.validate(obj))
         self._store(target.resource, key, obj, "ADDED", None)
         return obj
 
@@ -252,11 +236,7 @@ class FakeApi:
         version = body["metadata"].get("resourceVersion")
         if version and version != old["metadata"]["resourceVersion"]:
             raise conflict(target.resource[0], target.resource[2], target.name)
-        if target.subresource == "status":
-            return self._write(target, {**old, "status": body.get("status")})
-        if target.subresource == "finalize":
-            return self._write(target, {**old, "spec": body["spec"]})
-        return self._write(target, {**body, **({"status": old["status"]} if "status" in old else {})})
+        return self._prepare(target, old, body)
 
     def _patch(self, target: _Target, query: Object, headers: Object, body: Any) -> Object:
         old = self._found(target)
@@ -264,12 +244,30 @@ class FakeApi:
         for field in ("uid", "resourceVersion"):
             if asked.get(field) and asked[field] != old["metadata"][field]:
                 raise conflict(target.resource[0], target.resource[2], target.name)
-        strategic = headers["Content-Type"].startswith("application/strategic")
-        patched = _strategic(old, body) if strategic else merge_patch(old, body)
-        kept = {"spec": old.get("spec")} if target.subresource == "status" else {"status": old.get("status")}
-        if target.subresource == "scale":
-            kept = {"status": old.get("status")}
-        return self._write(target, {**patched, **{k: v for k, v in kept.items() if v is not None}})
+        if headers["Content-Type"].startswith("application/strategic"):
+            patched = strategic_merge(copy.deepcopy(old), body, _kind(target).schema)
+        else:
+            patched = merge_patch(copy.deepcopy(old), body)
+        return self._prepare(target, old, patched)
+
+    def _prepare(self, target: _Target, old: Object, changed: Object) -> Object:
+        """What a write means, by its subresource; decoded strictly, defaulted and validated by the kind."""
+        kind = _kind(target)
+        obj = decode_body(kind, json.dumps(changed).encode(), field_validation="Strict").obj
+        for field in ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"):
+            if field in old["metadata"]:
+                obj["metadata"][field] = copy.deepcopy(old["metadata"][field])
+        if target.subresource == "finalize":
+            prepare_finalize(obj, old)
+        elif target.subresource == "status":
+            kind.prepare_status_update(obj, old)
+        else:
+            kind.defaults(obj)
+            kind.prepare_update(obj, old)
+            _refuse(kind, obj, [*kind.validate(obj), *kind.validate_update(obj, old)])
+        if kind.tracks_generation and kind.generation_changed(obj, old):
+            obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+        return self._write(target, obj)
 
     def _delete(self, target: _Target, query: Object, headers: Object, body: Any) -> Object:
         obj = copy.deepcopy(self._found(target))
@@ -292,7 +290,8 @@ class FakeApi:
         if graceful or held:
             if "deletionTimestamp" not in metadata:
                 metadata["deletionTimestamp"] = format_time(self.clock.now_s())
-                metadata["generation"] += 1
+                if "generation" in metadata:
+                    metadata["generation"] += 1
             if graceful:
                 metadata["deletionGracePeriodSeconds"] = 30 if grace_s is None else grace_s
             return self._write(target, obj)
@@ -309,8 +308,6 @@ class FakeApi:
     def _write(self, target: _Target, obj: Object) -> Object:
         old = self._found(target)
         obj = copy.deepcopy(obj)
-        if obj.get("spec") != old.get("spec"):
-            obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         obj["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         if obj == old:
             return old
@@ -327,9 +324,6 @@ class FakeApi:
     ) -> None:
         self.version += 1
         obj["metadata"]["resourceVersion"] = str(self.version)
-        group, version, _ = resource
-        obj.setdefault("kind", self._kinds[resource])
-        obj.setdefault("apiVersion", f"{group}/{version}" if group else version)
         if kind == "DELETED":
             self.objects[resource].pop(key, None)
         else:
@@ -366,53 +360,25 @@ def _parse(path: str) -> _Target:
     return _Target((group, version, rest[0]), namespace, rest[1], rest[2])
 
 
-def _filter(query: Object) -> Callable[[Object], bool]:
+def _kind(target: _Target) -> Resource:
+    kind = catalog.find(*target.resource)
+    assert kind is not None
+    return kind
+
+
+def _served(kind: Resource) -> Object:
+    return {"name": kind.plural, "kind": kind.kind, "namespaced": kind.namespaced, "verbs": list(kind.verbs)}
+
+
+def _refuse(kind: Resource, obj: Object, causes: list[Cause]) -> None:
+    if causes:
+        raise invalid(kind.group, kind.kind, obj["metadata"]["name"], causes)
+
+
+def _filter(kind: Resource, query: Object) -> Callable[[Object], bool]:
     labels = parse_label_selector(query.get("labelSelector", ""))
-    fields = parse_field_selector(query.get("fieldSelector", ""))
-
-    def accepts(obj: Object) -> bool:
-        values = {
-            "metadata.name": obj["metadata"]["name"],
-            "metadata.namespace": obj["metadata"].get("namespace", ""),
-            "spec.nodeName": (obj.get("spec") or {}).get("nodeName", ""),
-        }
-        return labels.matches(obj["metadata"].get("labels") or {}) and fields.matches(values)
-
-    return accepts
-
-
-def _strategic(old: Any, patch: Any) -> Any:
-    """Enough of it for what clients here send: maps merge, the lists of MERGE_KEYS by key, other lists are replaced."""
-    merged = dict(old)
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        elif isinstance(value, dict) and isinstance(merged.get(name), dict):
-            merged[name] = _strategic(merged[name], value)
-        elif isinstance(value, list) and name in MERGE_KEYS and merged.get(name):
-            by_key = {item[MERGE_KEYS[name]]: item for item in merged[name]}
-            for item in value:
-                by_key[item[MERGE_KEYS[name]]] = {**by_key.get(item[MERGE_KEYS[name]], {}), **item}
-            merged[name] = list(by_key.values())
-        else:
-            merged[name] = value
-    return merged
-
-
-def _default(obj: Object) -> None:
-    spec = obj.setdefault("spec", {}) if obj.get("kind") in ("Pod", "Namespace", "Deployment", "ReplicaSet") else {}
-    if obj.get("kind") == "Namespace":
-        spec.setdefault("finalizers", ["kubernetes"])
-        obj["status"] = {"phase": "Active"}
-    elif obj.get("kind") == "Pod":
-        spec.setdefault("restartPolicy", "Always")
-        obj["status"] = {"phase": "Pending"}
-    elif obj.get("kind") == "Deployment":
-        spec.setdefault("replicas", 1)
-        spec.setdefault("revisionHistoryLimit", 10)
-        spec.setdefault("progressDeadlineSeconds", 600)
-        rolling = {"maxSurge": "25%", "maxUnavailable": "25%"}
-        spec.setdefault("strategy", {"type": "RollingUpdate", "rollingUpdate": rolling})
+    fields = kind.bind_field_selector(parse_field_selector(query.get("fieldSelector", "")))
+    return lambda obj: labels.matches(obj["metadata"].get("labels") or {}) and fields(obj)
 
 
 @pytest.fixture

@@ -10,7 +10,11 @@ from aiohttp import web
 from apiserver.client import Client, HttpTransport, ServerUnreachableError, path_of, resource_name
 from apiserver.errors import StatusError, expired
 
-POD = {"kind": "Pod", "metadata": {"name": "p", "namespace": "default"}, "spec": {}}
+POD = {
+    "kind": "Pod",
+    "metadata": {"name": "p", "namespace": "default"},
+    "spec": {"containers": [{"name": "c", "image": "i"}]},
+}
 
 
 @pytest.mark.parametrize(
@@ -50,9 +54,9 @@ async def test_preconditions_and_conflicts(client):
     with pytest.raises(StatusError) as refused:
         await client.delete("pods", "p", "default", uid="another")
     assert refused.value.reason == "Conflict"
-    await client.update("pods", {**pod, "spec": {"a": 1}})
+    await client.update("pods", {**pod, "metadata": {**pod["metadata"], "labels": {"a": "1"}}})
     with pytest.raises(StatusError) as refused:
-        await client.update("pods", {**pod, "spec": {"a": 2}})
+        await client.update("pods", {**pod, "metadata": {**pod["metadata"], "labels": {"a": "2"}}})
     assert refused.value.reason == "Conflict"
 
 

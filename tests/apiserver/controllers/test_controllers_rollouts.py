@@ -226,7 +226,7 @@ async def test_a_deleted_pod_is_replaced_without_waiting_for_its_grace_period(wo
 async def test_orphans_are_adopted_and_strays_released(world):
     orphan = {
         "metadata": {"name": "orphan", "namespace": "default", "labels": LABELS | {"pod-template-hash": "x"}},
-        "spec": {"containers": []},
+        "spec": {"containers": [{"name": "web", "image": "web:0"}]},
         "kind": "Pod",
     }
     await world.client.create("pods", orphan)

@@ -101,7 +101,8 @@ class Types:
         if found is not None:
             return found
         if name in PRIMITIVES:
-            made = Type(name, name, _GO_NAMES.get(name, name))
+            kind = PRIMITIVES[PRIMITIVES.index(name)]  # the constant itself: kinds are compared by identity
+            made = Type(kind, kind, _GO_NAMES.get(kind, kind))
         elif name[0] == "[":
             item = self.get(name[1:-1])
             made = Type(LIST, name, f"[]{item.go_name}", item)

@@ -77,7 +77,7 @@ class Member:
             )
         )
         self._proposals = Proposals(config.id, config.incarnation)
-        self._reads = Reads()
+        self._reads = Reads(config.incarnation)
         self._header = HeaderCache(self.cluster_id, self.id)
         self._questions = LeaseQuestions(self.id)
         self._duty = LeaseDuty(config.lease_check_ticks, config.max_lease_revokes)

@@ -26,11 +26,16 @@ class Batch(NamedTuple):
 
 
 class Reads:
-    """One member's. At most one question is on its way."""
+    """One member's, in one of its lives. At most one question is on its way.
 
-    __slots__ = ("_waiting", "_asked", "_context", "_held", "_number")
+    incarnation: part of every context. An answer to a question of an earlier life may still be on its way, and its index
+    knows nothing of what was written since.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_waiting", "_asked", "_context", "_held", "_number", "_incarnation")
+
+    def __init__(self, incarnation: int = 0) -> None:
+        self._incarnation = incarnation
         self._waiting: list[tuple[Done, int]] = []
         self._asked: Batch | None = None
         self._context = b""
@@ -51,7 +56,7 @@ class Reads:
     def next_context(self) -> bytes:
         """The name of the next question; `ask` follows if it could be put."""
         self._number += 1
-        self._context = b"%d" % self._number
+        self._context = b"%d %d" % (self._incarnation, self._number)
         return self._context
 
     def ask(self, retry_tick: int) -> None:

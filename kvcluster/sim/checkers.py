@@ -99,6 +99,7 @@ class Kind(IntEnum):
     STALE_READ = 4  # serializable: of some past moment, but a true one
     GRANT = 5
     COMPACT = 6
+    RENEW = 7
 
 
 class Operation:
@@ -142,7 +143,7 @@ class Linearizability:
 
     def see_answer(self, operation: Operation) -> None:
         """Real time first: nothing that is answered may lie before what had been answered when it was called."""
-        if operation.kind is not Kind.STALE_READ:
+        if operation.kind is not Kind.STALE_READ and operation.kind is not Kind.RENEW:
             if operation.revision < operation.floor:
                 raise Violation(f"stale: {operation}")
             self.newest_answered = max(self.newest_answered, operation.revision)
@@ -205,7 +206,7 @@ def _replay_read(history: History, operation: Operation) -> None:
 
 
 def _replay_nothing(history: History, operation: Operation) -> None:
-    """Grants and compactions write no revision; their floor was checked when they were answered."""
+    """Grants and compactions write no revision; their floor was checked when they were answered. Renewals have none."""
 
 
 _REPLAY: dict[Kind, Callable[[History, Operation], None]] = {
@@ -216,4 +217,5 @@ _REPLAY: dict[Kind, Callable[[History, Operation], None]] = {
     Kind.STALE_READ: _replay_read,
     Kind.GRANT: _replay_nothing,
     Kind.COMPACT: _replay_nothing,
+    Kind.RENEW: _replay_nothing,
 }

@@ -38,6 +38,10 @@ class SimulationOptions:
     steps: int = 1500
     calm_steps: int = 2000
     compare_logs_every: int = 50
+    # Of the members, small, so that what is rare in real life happens in every run.
+    election_ticks: int = 10
+    snapshot_entries: int = 40
+    catch_up_entries: int = 10
     network: NetworkOptions = field(default_factory=NetworkOptions)
     faults: FaultOptions = field(default_factory=FaultOptions)
     workload: WorkloadOptions = field(default_factory=WorkloadOptions)
@@ -96,7 +100,7 @@ class Simulation:
 
     def _build_host(self, id: int) -> Host:
         storage = MemoryStorage(voters=self._ids)
-        config = build_member_config(id, self._ids, self.seed)
+        config = build_member_config(id, self._ids, self.seed, self.options)
         return Host(config, storage, self.history, self._send, self.log_matching.see_committed)
 
     def _send(self, messages: Sequence[PeerMessage]) -> None:
@@ -251,14 +255,15 @@ class Simulation:
         self.hosts[id].compact_log()
 
 
-def build_member_config(id: int, ids: Sequence[int], seed: int) -> MemberConfig:
-    """Members with small limits, so that what happens rarely in real life happens in every run."""
+def build_member_config(id: int, ids: Sequence[int], seed: int, options: SimulationOptions) -> MemberConfig:
+    """A member as its command line would make it, but for the sizes."""
     records = tuple(MemberRecord(id, f"member {id}", (f"peer://{id}",), (f"client://{id}",)) for id in ids)
     return MemberConfig(
         id=id,
         members=records,
         seed=seed,
+        election_ticks=options.election_ticks,
         request_timeout_ticks=30,
-        snapshot_entries=40,
-        catch_up_entries=10,
+        snapshot_entries=options.snapshot_entries,
+        catch_up_entries=options.catch_up_entries,
     )

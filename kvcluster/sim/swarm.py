@@ -26,6 +26,9 @@ def draw_options(seed: int, *, members: int = 3, steps: int = SimulationOptions.
     return SimulationOptions(
         members=members,
         steps=steps,
+        election_ticks=random.choice([3, 5, 10]),
+        snapshot_entries=random.choice([5, 40, 200]),
+        catch_up_entries=random.choice([1, 10, 50]),
         network=NetworkOptions(
             drop=random.choice([0.0, 0.02, 0.05, 0.2]),
             duplicate=random.choice([0.0, 0.03, 0.2]),

@@ -16,8 +16,8 @@ from random import Random
 from typing import Protocol
 
 from kvcluster import pb
-from kvcluster.apply import Applied, ops
-from kvcluster.member import Member
+from kvcluster.errors import EtcdError
+from kvcluster.member import Applied, LeaseAnswer, Member, ops
 from kvcluster.sim.checkers import Kind, Linearizability, Operation
 from kvcluster.sim.violation import Violation
 
@@ -48,8 +48,9 @@ class WorkloadOptions:
         (Kind.SWAP, 25),
         (Kind.READ, 30),
         (Kind.STALE_READ, 5),
-        (Kind.GRANT, 2),
+        (Kind.GRANT, 3),
         (Kind.COMPACT, 3),
+        (Kind.RENEW, 3),
     )
 
 
@@ -146,6 +147,18 @@ class Workload:
         request = pb.CompactionRequest(revision=revision)
         self._propose(client, member, operation, ops.COMPACT, request.SerializeToString(), _understand_nothing)
 
+    def _renew(self, client: Client, member: Member, operation: Operation) -> None:
+        operation.lease = client.lease or 1
+        answered = _Once(operation)
+
+        def done(answer: LeaseAnswer | EtcdError) -> None:
+            answered.now()
+            self._answer(client, operation, answer if isinstance(answer, EtcdError) else None)
+            if isinstance(answer, LeaseAnswer) and answer.ttl_s <= 0 and client.lease == operation.lease:
+                client.lease = 0
+
+        member.renew_lease(operation.lease, done)
+
     def _read(self, client: Client, member: Member, operation: Operation) -> None:
         answered = _Once(operation)
 
@@ -207,6 +220,7 @@ _CALLS: dict[Kind, Callable[[Workload, Client, Member, Operation], None]] = {
     Kind.STALE_READ: Workload._stale_read,
     Kind.GRANT: Workload._grant,
     Kind.COMPACT: Workload._compact,
+    Kind.RENEW: Workload._renew,
 }
 
 

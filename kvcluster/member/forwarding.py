@@ -75,7 +75,7 @@ def decode_peer_message(data: bytes) -> PeerMessage:
 
 
 def _decode_answer(body: bytes) -> LeaseAnswer:
-    *fields, count = _ANSWER_FORM.unpack_from(body)
+    to, sender, number, ttl_s, granted_ttl_s, count = _ANSWER_FORM.unpack_from(body)
     at = _ANSWER_FORM.size
     keys = []
     for _ in range(count):
@@ -87,4 +87,4 @@ def _decode_answer(body: bytes) -> LeaseAnswer:
         at += length
     if at != len(body):
         raise ValueError("a peer message is longer than it says")
-    return LeaseAnswer(*fields, tuple(keys))
+    return LeaseAnswer(to, sender, number, ttl_s, granted_ttl_s, tuple(keys))

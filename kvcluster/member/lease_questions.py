@@ -21,10 +21,11 @@ class LeaseQuestions:
 
     __slots__ = ("outbox", "_member", "_number", "_open", "_sent")
 
-    def __init__(self, member: int) -> None:
+    def __init__(self, member: int, incarnation: int = 0) -> None:
         self.outbox: list[LeaseRequest | LeaseAnswer] = []
         self._member = member
-        self._number = 0
+        # Each life counts from a place of its own: an answer to an earlier life must not answer this one's question.
+        self._number = (incarnation & 0xFFFF_FFFF) << 32
         self._open: dict[int, tuple[int, int, Answered, int]] = {}  # number → kind, lease, done, deadline
         self._sent: dict[int, None] = {}
 

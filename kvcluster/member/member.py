@@ -79,10 +79,11 @@ class Member:
         self._proposals = Proposals(config.id, config.incarnation)
         self._reads = Reads(config.incarnation)
         self._header = HeaderCache(self.cluster_id, self.id)
-        self._questions = LeaseQuestions(self.id)
+        self._questions = LeaseQuestions(self.id, config.incarnation)
         self._duty = LeaseDuty(config.lease_check_ticks, config.max_lease_revokes)
         self._known_leader = NO_MEMBER
         self._is_publishing = False
+        self._refused_tick = -1
         self._compaction_waiters: list[Done] = []
         self._stopped: EtcdError | None = None
         if len(config.members) == 1:
@@ -221,7 +222,8 @@ class Member:
         self._node.report_unreachable(id)
 
     def has_ready(self) -> bool:
-        can_ask = self._node.leader != NO_MEMBER and (bool(self._proposals.queued) or self._reads.wants_to_ask)
+        can_propose = bool(self._proposals.queued) and self._refused_tick != self.now_tick
+        can_ask = self._node.leader != NO_MEMBER and (can_propose or self._reads.wants_to_ask)
         return can_ask or bool(self._questions.outbox) or self._node.has_ready()
 
     def ready(self) -> Ready:
@@ -234,7 +236,10 @@ class Member:
                 try:
                     node.propose(taken)
                 except ProposalDropped:
-                    self._proposals.queued = taken  # tried again next turn, until it times out
+                    # Too much is uncommitted. Tried again with whatever happens next, but for its own sake not before
+                    # the next tick: the shell would never come to rest. In the end it times out.
+                    self._proposals.queued = taken
+                    self._refused_tick = self.now_tick
             if self._reads.wants_to_ask and node.read_index(self._reads.next_context()):
                 self._reads.ask(self.now_tick + self.config.read_retry_ticks)
         ready = node.ready()

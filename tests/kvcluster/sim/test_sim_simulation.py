@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
-from kvcluster.raft import MemoryStorage, log, rawnode, reads, replication
+from kvcluster.member import LeaseRequest, Member, MemberConfig, MemberRecord
+from kvcluster.raft import Config, MemoryStorage, Message, MessageType, log, rawnode, reads, replication
 from kvcluster.sim import FaultOptions, NetworkOptions, Report, Simulation, SimulationOptions, Violation, draw_options
 from kvcluster.sim.__main__ import main
 
@@ -149,3 +151,41 @@ def test_story_an_answer_to_an_earlier_life(monkeypatch):
 
     monkeypatch.setattr("kvcluster.member.reads.Reads.next_context", next_context)
     assert "stale" in find_violation(range(1, 100), RESTARTS)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_story_a_leader_that_is_full_comes_to_rest(seed: int, monkeypatch):
+    """Seeds 0 to 3, November 2026: "member 1 has always more to do".
+
+    Raft dropped a proposal because too much was uncommitted; the member put it back into its queue, which made has_ready
+    true, and the shell's loop of one turn never ended. All limits of raft are small here.
+    """
+    small = partial(
+        Config,
+        max_uncommitted_size_bytes=100,
+        max_pending_reads=2,
+        max_message_size_bytes=64,
+        max_inflight_messages=2,
+        snapshot_timeout_ticks=10,
+    )
+    monkeypatch.setattr("kvcluster.member.member.Config", small)
+    assert run(seed, steps=1500).acknowledged > 0
+
+
+def test_story_two_lives_ask_under_different_numbers():
+    """Found by reading, after the first story: questions about leases were counted from 1 in each life as well."""
+    numbers = []
+    for incarnation in (1, 2):
+        member = build_follower(incarnation)
+        member.renew_lease(7, lambda answer: None)
+        numbers.append(next(m.number for m in member.ready().messages if isinstance(m, LeaseRequest)))
+    assert numbers[0] != numbers[1]
+
+
+def build_follower(incarnation: int) -> Member:
+    """Member 1 of three, which knows 2 as its leader."""
+    records = tuple(MemberRecord(id, f"m{id}", (f"peer://{id}",)) for id in (1, 2, 3))
+    config = MemberConfig(id=1, members=records, incarnation=incarnation)
+    member = Member(config, MemoryStorage(voters=[1, 2, 3]))
+    member.receive(Message(MessageType.HEARTBEAT, 1, 2, 1))
+    return member

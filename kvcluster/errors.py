@@ -141,3 +141,16 @@ class WatchRangeEmptyError(EtcdError):
 
 class CorruptSnapshotError(KvClusterError):
     """Snapshot bytes that are not what they should be; the text says of what, and what is wrong."""
+
+
+class ConnectionLostError(KvClusterError, ConnectionError):
+    """Nobody answers: no endpoint could be reached, or the connection broke before the answer came.
+
+    `maybe_done`: the request may have reached the server, so a write may or may not have happened.
+    """
+
+    text = "connection lost"
+
+    def __init__(self, text: str | None = None, *, maybe_done: bool = False) -> None:
+        super().__init__(text)
+        self.maybe_done = maybe_done

@@ -1,0 +1,81 @@
+"""Clients of the store: what one looks like, and the one that speaks gRPC to any etcd v3.
+
+    from kvcluster.client import connect
+
+    async with await connect("http://127.0.0.1:2379") as client:
+        await client.put(b"k", b"v")
+        async for batch in await client.watch(b"k", start_revision=1): ...
+
+Read interface.py first: the protocols and records, shared with the embedded client (kvcluster.embedded).
+"""
+
+from kvcluster.client import codec
+from kvcluster.client.endpoints import Endpoint, parse_endpoints
+from kvcluster.client.errors import RpcError, UnavailableError
+from kvcluster.client.interface import (
+    KV,
+    Client,
+    Compare,
+    DeleteOp,
+    DeleteResult,
+    Event,
+    GetResult,
+    KeyValue,
+    Lease,
+    LeaseInfo,
+    MemberInfo,
+    Op,
+    PutIfResult,
+    PutOp,
+    PutResult,
+    RangeOp,
+    RangeResult,
+    Status,
+    TxnOp,
+    TxnResult,
+    Watch,
+    WatchBatch,
+    Watcher,
+    prefix_end,
+)
+from kvcluster.client.keepalive import KeepAlive, LeaseLost, keep_alive
+from kvcluster.client.queue import WatchQueue
+from kvcluster.client.remote import RemoteClient, connect
+
+__all__ = [
+    "KV",
+    "Client",
+    "Compare",
+    "DeleteOp",
+    "DeleteResult",
+    "Endpoint",
+    "Event",
+    "GetResult",
+    "KeepAlive",
+    "KeyValue",
+    "Lease",
+    "LeaseInfo",
+    "LeaseLost",
+    "MemberInfo",
+    "Op",
+    "PutIfResult",
+    "PutOp",
+    "PutResult",
+    "RangeOp",
+    "RangeResult",
+    "RemoteClient",
+    "RpcError",
+    "Status",
+    "TxnOp",
+    "TxnResult",
+    "UnavailableError",
+    "Watch",
+    "WatchBatch",
+    "WatchQueue",
+    "Watcher",
+    "codec",
+    "connect",
+    "keep_alive",
+    "parse_endpoints",
+    "prefix_end",
+]

@@ -45,7 +45,7 @@ class RangeResult(NamedTuple):
     """kvs in key order; count ignores limit; more says that limit cut the list."""
 
     kvs: list[KeyValue]
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody wants here
     more: bool
     revision: int
 

@@ -42,10 +42,12 @@ class Body(NamedTuple):
 
 def decode_body(resource: Resource, body: bytes, *, yaml: bool = False, field_validation: str = WARN) -> Body:
     """Decodes the body of a create or an update of the resource. Raises BadRequest, or RequestEntityTooLarge."""
-    return decode_body_of(
+    decoded = decode_body_of(
         body, resource.schema, resource.group, resource.version, resource.kind,
         yaml=yaml, field_validation=field_validation,
     )  # fmt: skip
+    decoded.obj.setdefault("metadata", {})
+    return decoded
 
 
 def decode_options(body: bytes, kind: str = "DeleteOptions", *, yaml: bool = False) -> dict[str, Any]:
@@ -109,7 +111,9 @@ def _decode(obj: dict[str, Any], schema: Type, said_kind: str, version: str, kin
 def _check_type(obj: dict[str, Any], group: str, version: str, kind: str) -> None:
     """Fills in apiVersion and kind. Raises BadRequest where the body says others."""
     expected = join_api_version(group, version)
-    said_kind, said_version = obj.get("kind") or kind, obj.get("apiVersion") or expected
+    said_kind, said_version = obj.get("kind"), obj.get("apiVersion")
+    said_kind = kind if said_kind in (None, "") else said_kind
+    said_version = expected if said_version in (None, "") else said_version
     if not isinstance(said_kind, str) or not isinstance(said_version, str):
         field = "Kind" if not isinstance(said_kind, str) else "APIVersion"
         raise bad_request(

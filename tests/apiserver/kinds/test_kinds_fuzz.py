@@ -1,0 +1,90 @@
+"""Whatever a client sends, it is told what is wrong: no hook of any kind breaks on a body that decoding let through.
+
+Real bodies are damaged at random: fields removed, emptied, replaced, repeated. Then everything that a create and an
+update call is called. Only StatusError may come out of it, and validation answers causes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apiserver.errors import Cause, StatusError
+from apiserver.kinds import BUILTIN, decode_body
+from apiserver.meta import deep_copy, encode
+
+DATA = Path(__file__).parent / "testdata" / "golden_defaults.json"
+TEXT = DATA.read_text().replace("<time>", "2026-01-02T03:04:05Z")
+RESPONSES = [interaction["response"] for interaction in json.loads(TEXT)["interactions"]]
+BY_KIND = {resource.kind: resource for resource in BUILTIN}
+
+OTHER_VALUES = st.sampled_from(
+    [None, "", "x", "A b", 0, -1, 70000, 1.5, True, [], {}, [None], [{}], [""], {"": None}, {"a": {}}]
+)
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) of a value."""
+    found: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        found += [(value, key) for key in value]
+    elif isinstance(value, list):
+        found += [(value, index) for index in range(len(value))]
+    for container, key in list(found):
+        found += _places(container[key])
+    return found
+
+
+@st.composite
+def damaged_objects(draw: st.DrawFn) -> dict[str, Any]:
+    obj = deep_copy(draw(st.sampled_from(RESPONSES)))
+    for _ in range(draw(st.integers(1, 4))):
+        places = [place for place in _places(obj) if place[1] not in ("apiVersion", "kind")]
+        if not places:
+            break
+        container, key = draw(st.sampled_from(places))
+        action = draw(st.sampled_from(["remove", "replace", "repeat"]))
+        if action == "remove":
+            del container[key]
+        elif action == "repeat" and isinstance(container, list):
+            container.append(deep_copy(container[key]))
+        else:
+            container[key] = deep_copy(draw(OTHER_VALUES))
+    return obj
+
+
+@settings(max_examples=400, deadline=None)
+@given(damaged_objects(), damaged_objects())
+def test_no_body_breaks_a_hook(obj: dict[str, Any], other: dict[str, Any]):
+    resource = BY_KIND[obj["kind"]]
+    other = {**other, "kind": obj["kind"], "apiVersion": obj["apiVersion"]}
+    try:
+        new = decode_body(resource, encode(obj)).obj
+        old = decode_body(resource, encode(other)).obj
+    except StatusError as refusal:
+        assert refusal.code in (400, 422)
+        return
+    for made in (new, old):
+        resource.defaults(made)
+    status = deep_copy(new)
+    for made in (new, old):
+        resource.prepare_create(made)
+        _check_causes(resource.validate(made))
+        resource.row(made, 1_800_000_000.0)
+    resource.prepare_status_update(status, old)
+    resource.prepare_update(new, old)
+    _check_causes(resource.validate(new) + resource.validate_update(new, old))
+    resource.generation_changed(new, old)
+    for read in resource.field_labels.values():
+        assert isinstance(read(new), str)
+    assert decode_body(resource, encode(new)).warnings == []  # what is stored can be read again
+
+
+def _check_causes(causes: list[Cause]) -> None:
+    for cause in causes:
+        assert cause.reason.startswith("FieldValue")
+        assert cause.message

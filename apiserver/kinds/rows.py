@@ -77,7 +77,7 @@ def node_row(node: Object, now: float) -> list[Any]:
 
 
 def _address(status: Object, kind: str) -> str:
-    return next((a["address"] for a in status.get("addresses") or () if a.get("type") == kind), NONE)
+    return next((str(a.get("address")) for a in status.get("addresses") or () if a.get("type") == kind), NONE)
 
 
 SERVICE_COLUMNS = (
@@ -129,7 +129,7 @@ def endpoints_row(endpoints: Object, now: float) -> list[Any]:
     for subset in endpoints.get("subsets") or ():
         for address in subset.get("addresses") or ():
             ports = subset.get("ports") or ()
-            found += [f"{address['ip']}:{port.get('port')}" for port in ports] or ([address["ip"]] if not ports else [])
+            found += [f"{address.get('ip')}:{port.get('port')}" for port in ports] or [str(address.get("ip"))]
     return [_name(endpoints), _shortened(found), object_age(endpoints, now)]
 
 

@@ -135,6 +135,7 @@ ENDPOINTS = Resource(
     namespaced=True,
     schema_name="core.v1.Endpoints",
     storage_prefix="/registry/services/endpoints",
+    deprecation="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     short_names=("ep",),
     create_on_update=True,
     defaults=discovered.default_endpoints,

@@ -73,7 +73,7 @@ def default_slice(endpoint_slice: Object) -> None:
     for port in endpoint_slice.get("ports") or ():
         port.setdefault("name", "")
         set_missing(port, "protocol", "TCP")
-    for endpoint in endpoint_slice.get("endpoints") or ():
+    for endpoint in endpoint_slice.setdefault("endpoints", []):  # required: readers count on the list
         endpoint.setdefault("conditions", {})
 
 

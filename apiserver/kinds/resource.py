@@ -91,6 +91,7 @@ class Resource:
     unconditional_update: bool = True  # a PUT without resourceVersion overwrites
     create_on_update: bool = False  # a PUT of a name that is not there creates it
     graceful: bool = False  # deletion waits for a node (pods)
+    deprecation: str = ""  # the text of a Warning header on every answer
     scale: ScalePaths | None = None
     defaults: Callable[[Object], None] = strategy.no_defaults
     prepare_create: Callable[[Object], None] = strategy.drop_status

@@ -78,6 +78,7 @@ def prepare_update(service: Object, old: Object) -> None:
     """A client may leave out what was allocated for it (kubectl apply does): it stays."""
     keep_status(service, old)
     spec, before = service["spec"], old.get("spec") or {}
+    _drop_of_old_type(spec, before)
     if spec["type"] != EXTERNAL_NAME and before.get("type") != EXTERNAL_NAME:
         if not spec.get("clusterIP") and not spec.get("clusterIPs"):
             _copy(spec, before, "clusterIP", "clusterIPs")
@@ -88,6 +89,28 @@ def prepare_update(service: Object, old: Object) -> None:
     if spec.get("healthCheckNodePort", 0) == 0 and _needs_health_port(spec) and _needs_health_port(before):
         _copy(spec, before, "healthCheckNodePort")
     _set_families(spec)
+
+
+def _drop_of_old_type(spec: Object, before: Object) -> None:
+    """Changing only the type of a service lets go of what the old type had: nobody meant to keep it."""
+    now, was = spec["type"], before.get("type")
+    if now == EXTERNAL_NAME and was != EXTERNAL_NAME:
+        _drop_unchanged(spec, before, "clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+    if now not in (NODE_PORT, LOAD_BALANCER) and was in (NODE_PORT, LOAD_BALANCER):
+        numbers = [port.get("nodePort") for port in spec.get("ports") or ()]
+        if numbers == [port.get("nodePort") for port in before.get("ports") or ()]:
+            for port in spec.get("ports") or ():
+                port.pop("nodePort", None)
+        if not spec.get("externalIPs"):
+            _drop_unchanged(spec, before, "externalTrafficPolicy")
+    if now != LOAD_BALANCER and was == LOAD_BALANCER:
+        _drop_unchanged(spec, before, "allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort")
+
+
+def _drop_unchanged(spec: Object, before: Object, *fields: str) -> None:
+    for field in fields:
+        if field in spec and spec[field] == before.get(field):
+            del spec[field]
 
 
 def _copy(spec: Object, before: Object, *fields: str) -> None:

@@ -14,12 +14,13 @@ from apiserver.kinds import (
     check_field_validation,
     decode_body,
     decode_body_of,
+    decode_object,
     decode_options,
     find_type,
     scale_of,
     validate_scale,
 )
-from apiserver.meta import deep_copy, encode, parse_field_selector, set_field
+from apiserver.meta import deep_copy, encode, parse_field_selector, set_field, strategic_merge
 
 
 def find(plural: str, group: str = "") -> Resource:
@@ -177,6 +178,21 @@ def test_generation_of_a_deployment_follows_spec_and_annotations():
         assert deployments.generation_changed(new, old) is expected
 
 
+def test_patching_a_template_as_kube_apiserver_does():
+    """The container that is patched in stands first; a directive takes the other one away."""
+    deployments = find("deployments", "apps")
+    deployment = create(deployments, WORKLOAD)
+
+    def patched(*containers: dict[str, Any]) -> list[str]:
+        patch = {"spec": {"template": {"spec": {"containers": list(containers)}}}}
+        made = deep_copy(strategic_merge(deployment, patch, deployments.schema))
+        assert decode_object(made, deployments.schema, "v1", "Deployment") == []
+        return [container["name"] for container in made["spec"]["template"]["spec"]["containers"]]
+
+    assert patched({"name": "d", "image": "two"}) == ["d", "c"]
+    assert patched({"name": "d", "image": "two"}, {"name": "c", "$patch": "delete"}) == ["d"]
+
+
 def test_rolling_updates_must_be_able_to_move():
     deployments = find("deployments", "apps")
     deployment = create(deployments, WORKLOAD)
@@ -235,6 +251,21 @@ def test_a_service_that_becomes_external_lets_go():
     services.defaults(sent)
     services.prepare_update(sent, service)
     assert sent["spec"] == {"type": "ExternalName", "externalName": "a.b", "sessionAffinity": "None"}
+
+
+def test_changing_the_type_lets_go_of_what_the_old_type_had():
+    services = find("services")
+    service = create(services, {"metadata": {}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}})
+    service["spec"]["ports"][0]["nodePort"] = 30080
+    service["spec"].update(clusterIP="10.96.0.7", clusterIPs=["10.96.0.7"])
+    patched = strategic_merge(service, {"spec": {"type": "ClusterIP"}}, services.schema)
+    patched = deep_copy(patched)
+    services.defaults(patched)
+    services.prepare_update(patched, service)
+    assert services.validate(patched) + services.validate_update(patched, service) == []
+    assert patched["spec"]["ports"] == [{"port": 80, "protocol": "TCP", "targetPort": 80}]
+    assert patched["spec"]["clusterIP"] == "10.96.0.7"
+    assert not {"allocateLoadBalancerNodePorts", "externalTrafficPolicy"} & patched["spec"].keys()
 
 
 @pytest.mark.parametrize(("plural", "value"), [("configmaps", "x"), ("secrets", "eA==")])

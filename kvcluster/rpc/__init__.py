@@ -1,0 +1,14 @@
+"""The etcd API without sockets: request bytes → member → response bytes.
+
+methods     the table that transports serve
+kv, watch, lease, cluster, maintenance    one service a file
+checks      what is refused before it is proposed
+status      the only map from error to gRPC code
+unimplemented    an honest no for the rest of the wire
+"""
+
+from kvcluster.rpc.methods import RpcServices
+from kvcluster.rpc.status import status_of
+from kvcluster.rpc.version import CLUSTER_VERSION, SERVER_VERSION
+
+__all__ = ["CLUSTER_VERSION", "SERVER_VERSION", "RpcServices", "status_of"]

@@ -1,0 +1,124 @@
+"""The KV service: Range, Put, DeleteRange, Txn, Compact.
+
+A response is header + body: the member's header for the revision, and the body that apply laid. Writes go through the log;
+reads wait for a read barrier unless the client asked for a serializable one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kvcluster import pb
+from kvcluster.errors import EtcdError, NoLeaderError
+from kvcluster.member import Applied, Member, ops
+from kvcluster.rpc.checks import (
+    check_delete_range,
+    check_put,
+    check_range,
+    check_txn,
+    is_read_only,
+    is_serializable,
+)
+from kvcluster.rpc.decoding import decode, lacks_leader
+from kvcluster.rpc.status import status_of
+from kvcluster.wire import ServiceCall
+
+
+class KvService:
+    """max_txn_ops: etcd's --max-txn-ops."""
+
+    __slots__ = ("_member", "_max_txn_ops")
+
+    def __init__(self, member: Member, max_txn_ops: int) -> None:
+        self._member = member
+        self._max_txn_ops = max_txn_ops
+
+    def _answer(self, call: ServiceCall, applied: Applied) -> None:
+        if applied.error is None:
+            call.reply(self._member.header(applied.revision), applied.body)
+        else:
+            call.fail(*status_of(applied.error))
+
+    def _propose(self, call: ServiceCall, op: int, payload: bytes, request: Any) -> None:
+        if lacks_leader(call, self._member):
+            call.fail(*status_of(NoLeaderError()))
+            return
+        self._member.propose(op, payload, lambda applied: self._answer(call, applied), request)
+
+    def put(self, call: ServiceCall, payload: bytes) -> None:
+        request = decode(pb.PutRequest, payload, call)
+        if request is None:
+            return
+        try:
+            check_put(request)
+        except EtcdError as error:
+            call.fail(*status_of(error))
+            return
+        self._propose(call, ops.PUT, payload, request)
+
+    def delete_range(self, call: ServiceCall, payload: bytes) -> None:
+        request = decode(pb.DeleteRangeRequest, payload, call)
+        if request is None:
+            return
+        try:
+            check_delete_range(request)
+        except EtcdError as error:
+            call.fail(*status_of(error))
+            return
+        self._propose(call, ops.DELETE_RANGE, payload, request)
+
+    def range(self, call: ServiceCall, payload: bytes) -> None:
+        request = decode(pb.RangeRequest, payload, call)
+        if request is None:
+            return
+        try:
+            check_range(request)
+        except EtcdError as error:
+            call.fail(*status_of(error))
+            return
+        self._read(call, lambda: self._member.applier.range(request), request.serializable)
+
+    def _read(self, call: ServiceCall, look: Callable[[], Applied], serializable: bool) -> None:
+        member = self._member
+        if serializable:
+            self._answer(call, look())
+            return
+        if lacks_leader(call, member):
+            call.fail(*status_of(NoLeaderError()))
+            return
+
+        def done(error: EtcdError | None) -> None:
+            if error is None:
+                self._answer(call, look())
+            else:
+                call.fail(*status_of(error))
+
+        member.read_barrier(done)
+
+    def txn(self, call: ServiceCall, payload: bytes) -> None:
+        request = decode(pb.TxnRequest, payload, call)
+        if request is None:
+            return
+        try:
+            check_txn(request, self._max_txn_ops)
+        except EtcdError as error:
+            call.fail(*status_of(error))
+            return
+        if is_read_only(request):
+            self._read(call, lambda: self._member.applier.read_txn(request), is_serializable(request))
+        else:
+            self._propose(call, ops.TXN, payload, request)
+
+    def compact(self, call: ServiceCall, payload: bytes) -> None:
+        request = decode(pb.CompactionRequest, payload, call)
+        if request is None:
+            return
+
+        def done(applied: Applied) -> None:
+            if applied.error is None and request.physical:
+                self._member.when_compacted(lambda freed: self._answer(call, freed))
+            else:
+                self._answer(call, applied)
+
+        self._member.propose(ops.COMPACT, payload, done, request)

@@ -1,0 +1,125 @@
+"""The Lease service: grant, revoke, keep-alive, time to live, leases (etcd.md 2.8)."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from kvcluster import pb
+from kvcluster.errors import EtcdError, LeaseTtlTooLargeError, NoLeaderError
+from kvcluster.member import Applied, LeaseAnswer, Member, ops
+from kvcluster.rpc.decoding import decode, lacks_leader
+from kvcluster.rpc.status import status_of
+from kvcluster.wire import ServiceCall
+
+MAX_TTL_S = 9_000_000_000
+
+
+class LeaseService:
+    __slots__ = ("_member",)
+
+    def __init__(self, member: Member) -> None:
+        self._member = member
+
+    def _answer(self, call: ServiceCall, applied: Applied) -> None:
+        if applied.error is None:
+            call.reply(self._member.header(applied.revision), applied.body)
+        else:
+            call.fail(*status_of(applied.error))
+
+    def grant(self, call: ServiceCall, payload: bytes) -> None:
+        """ID 0: the member chooses, before the request enters the log, so that all members apply the same."""
+        request = decode(pb.LeaseGrantRequest, payload, call)
+        if request is None:
+            return
+        if request.TTL > MAX_TTL_S:
+            call.fail(*status_of(LeaseTtlTooLargeError()))
+            return
+        if not request.ID:
+            request.ID = self._member.new_lease_id()
+            payload = request.SerializeToString()
+        self._member.propose(ops.LEASE_GRANT, payload, lambda applied: self._answer(call, applied), request)
+
+    def revoke(self, call: ServiceCall, payload: bytes) -> None:
+        request = decode(pb.LeaseRevokeRequest, payload, call)
+        if request is not None:
+            self._member.propose(ops.LEASE_REVOKE, payload, lambda applied: self._answer(call, applied), request)
+
+    def keep_alive(self, call: ServiceCall) -> KeepAliveStream:
+        if lacks_leader(call, self._member):
+            call.finish(*status_of(NoLeaderError()))
+        return KeepAliveStream(call, self._member)
+
+    def time_to_live(self, call: ServiceCall, payload: bytes) -> None:
+        request = decode(pb.LeaseTimeToLiveRequest, payload, call)
+        if request is None:
+            return
+
+        def answered(answer: LeaseAnswer | EtcdError) -> None:
+            if isinstance(answer, EtcdError):
+                call.fail(*status_of(answer))
+                return
+            response = pb.LeaseTimeToLiveResponse(ID=request.ID, TTL=answer.ttl_s, grantedTTL=answer.granted_ttl_s)
+            if request.keys:
+                response.keys.extend(answer.keys)
+            call.reply(self._member.header(self._member.store.revision), response.SerializeToString())
+
+        self._member.time_to_live(request.ID, answered)
+
+    def leases(self, call: ServiceCall, payload: bytes) -> None:
+        """This member's own list, the first to expire in front."""
+        if decode(pb.LeaseLeasesRequest, payload, call) is None:
+            return
+        statuses = [pb.LeaseStatus(ID=lease.id) for lease in self._member.lessor.leases()]
+        body = pb.LeaseLeasesResponse(leases=statuses).SerializeToString()
+        call.reply(self._member.header(self._member.store.revision), body)
+
+
+class KeepAliveStream:
+    """One answer per request, in order; the next request is asked when the one before is answered.
+
+    The header is taken before the renewal, so that a revision at or after the expiry never comes with a success.
+    """
+
+    __slots__ = ("_call", "_member", "_waiting", "_is_asking", "_is_half_closed")
+
+    def __init__(self, call: ServiceCall, member: Member) -> None:
+        self._call = call
+        self._member = member
+        self._waiting: deque[int] = deque()
+        self._is_asking = False
+        self._is_half_closed = False
+
+    def on_message(self, payload: bytes) -> None:
+        request = decode(pb.LeaseKeepAliveRequest, payload, self._call)
+        if request is not None:
+            self._waiting.append(request.ID)
+            self._ask()
+
+    def _ask(self) -> None:
+        if self._is_asking or not self._waiting:
+            if self._is_half_closed and not self._is_asking:
+                self._call.finish()
+            return
+        self._is_asking = True
+        lease = self._waiting.popleft()
+        header = self._member.header(self._member.store.revision)
+
+        def answered(answer: LeaseAnswer | EtcdError) -> None:
+            self._is_asking = False
+            if isinstance(answer, EtcdError):
+                self._call.finish(*status_of(answer))
+                return
+            self._call.send(header, pb.LeaseKeepAliveResponse(ID=lease, TTL=answer.ttl_s).SerializeToString())
+            self._ask()
+
+        self._member.renew_lease(lease, answered)
+
+    def on_half_close(self) -> None:
+        self._is_half_closed = True
+        self._ask()
+
+    def on_cancel(self) -> None:
+        self._waiting.clear()
+
+    def on_drain(self) -> None:
+        """Answers are small and one at a time: nothing was held back."""

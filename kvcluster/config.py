@@ -1,0 +1,140 @@
+"""How a server is started: etcd's flags as fields, checked whole before anything starts.
+
+A flag of etcd that means something this server cannot do is refused by name (cli.py says which); none is ignored silently
+unless ignoring it changes nothing a client could see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from kvcluster.errors import ConfigError
+
+TRANSPORTS = ("native", "grpcio")
+STATES = ("new",)
+LOG_LEVELS = ("debug", "info", "warn", "error")
+
+
+class Address(NamedTuple):
+    """host and port of a URL."""
+
+    host: str
+    port: int
+
+
+def parse_url(flag: str, url: str) -> Address:
+    """ "http://127.0.0.1:2379" → its address. Raises ConfigError naming the flag."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    if parts.scheme == "https":
+        raise ConfigError(f"--{flag}: {url}: TLS is not supported yet; use http://")
+    if parts.scheme != "http" or not parts.hostname or port is None or parts.path.strip("/"):
+        raise ConfigError(f'--{flag}: "{url}" is not of the form http://HOST:PORT')
+    return Address(parts.hostname, port)
+
+
+def parse_initial_cluster(text: str) -> dict[str, tuple[str, ...]]:
+    """ "m0=http://a:2380,m1=http://b:2380" → peer URLs by name. Raises ConfigError."""
+    members: dict[str, tuple[str, ...]] = {}
+    for item in text.split(","):
+        name, equals, url = item.strip().partition("=")
+        if not equals or not name:
+            raise ConfigError(f'--initial-cluster: "{item}" is not of the form NAME=URL')
+        parse_url("initial-cluster", url)
+        members[name] = (*members.get(name, ()), url)
+    return members
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerConfig:
+    """One server. URLs are tuples; port 0 = any free one (only for a cluster of one member). Times in milliseconds.
+
+    advertise_client_urls empty: what is listened on. initial_cluster empty: this member alone.
+    """
+
+    name: str = "default"
+    listen_client_urls: tuple[str, ...] = ("http://127.0.0.1:2379",)
+    advertise_client_urls: tuple[str, ...] = ()
+    listen_peer_urls: tuple[str, ...] = ("http://127.0.0.1:2380",)
+    initial_advertise_peer_urls: tuple[str, ...] = ("http://127.0.0.1:2380",)
+    initial_cluster: str = ""
+    initial_cluster_token: str = "etcd-cluster"
+    initial_cluster_state: str = "new"
+    heartbeat_interval: int = 100
+    election_timeout: int = 1000
+    snapshot_count: int = 10_000
+    max_request_bytes: int = 1536 * 1024
+    max_txn_ops: int = 128
+    watch_progress_notify_interval_s: float = 600.0
+    transport: str = "native"
+    log_level: str = "info"
+
+    def members(self) -> dict[str, tuple[str, ...]]:
+        """Peer URLs by member name."""
+        if not self.initial_cluster:
+            return {self.name: self.initial_advertise_peer_urls}
+        return parse_initial_cluster(self.initial_cluster)
+
+    def validate(self) -> None:
+        """Raises ConfigError with the flag's name and what would be right."""
+        for flag, urls in (
+            ("listen-client-urls", self.listen_client_urls),
+            ("listen-peer-urls", self.listen_peer_urls),
+            ("initial-advertise-peer-urls", self.initial_advertise_peer_urls),
+        ):
+            if not urls:
+                raise ConfigError(f"--{flag}: at least one URL is needed")
+        for flag, urls in (
+            ("listen-client-urls", self.listen_client_urls),
+            ("advertise-client-urls", self.advertise_client_urls),
+            ("listen-peer-urls", self.listen_peer_urls),
+            ("initial-advertise-peer-urls", self.initial_advertise_peer_urls),
+        ):
+            for url in urls:
+                parse_url(flag, url)
+        self._validate_members()
+        self._validate_numbers()
+        for flag, value, known in (
+            ("transport", self.transport, TRANSPORTS),
+            ("initial-cluster-state", self.initial_cluster_state, STATES),
+            ("log-level", self.log_level, LOG_LEVELS),
+        ):
+            if value not in known:
+                raise ConfigError(f'--{flag}: "{value}" is not one of {", ".join(known)}')
+
+    def _validate_members(self) -> None:
+        members = self.members()
+        if self.name not in members:
+            raise ConfigError(f'--initial-cluster: it has no member of this server\'s --name "{self.name}"')
+        if sorted(members[self.name]) != sorted(self.initial_advertise_peer_urls):
+            raise ConfigError(
+                f"--initial-cluster: {self.name} has {', '.join(members[self.name])} there, "
+                f"but --initial-advertise-peer-urls is {', '.join(self.initial_advertise_peer_urls)}"
+            )
+        if len(members) > 1 and any(parse_url("listen-peer-urls", url).port == 0 for url in self.listen_peer_urls):
+            raise ConfigError("--listen-peer-urls: port 0 works only for a cluster of one member")
+
+    def _validate_numbers(self) -> None:
+        if not 1 <= self.heartbeat_interval <= 1000:
+            raise ConfigError(f"--heartbeat-interval: {self.heartbeat_interval} is not between 1 and 1000 ms")
+        if self.election_timeout < 5 * self.heartbeat_interval:
+            raise ConfigError(
+                f"--election-timeout: {self.election_timeout} ms must be at least 5 times "
+                f"--heartbeat-interval ({self.heartbeat_interval} ms)"
+            )
+        if self.election_timeout > 50_000:
+            raise ConfigError(f"--election-timeout: {self.election_timeout} ms is more than 50000")
+        for flag, value in (
+            ("snapshot-count", self.snapshot_count),
+            ("max-request-bytes", self.max_request_bytes),
+            ("max-txn-ops", self.max_txn_ops),
+        ):
+            if value < 1:
+                raise ConfigError(f"--{flag}: {value} must be at least 1")
+        if self.watch_progress_notify_interval_s < 0.1:
+            raise ConfigError("--watch-progress-notify-interval: must be at least 100ms")

@@ -1,0 +1,237 @@
+"""Raft messages between processes, over TCP: bounded, may drop, never blocks.
+
+One outgoing link per member: it connects when there is something to say, says it in one write a turn, and drops what comes
+while it is down or more than MAX_BUFFER_BYTES are unsent (raft repeats what matters). Incoming connections only receive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Mapping, Sequence
+
+from kvcluster.member import PeerMessage, decode_peer_message, encode_peer_message
+from kvcluster.peer.protocol import (
+    ANSWER_BYTES,
+    HELLO_BYTES,
+    LENGTH,
+    MAX_MESSAGE_BYTES,
+    Acquaintances,
+    Hello,
+    decode_answer,
+    decode_hello,
+    encode_hello,
+    encode_refusal,
+    encode_welcome,
+    refusal_text,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_BUFFER_BYTES = 64 * 1024 * 1024
+RETRY_S = 0.1
+MAX_RETRY_S = 1.0
+HANDSHAKE_S = 5.0
+
+Deliver = Callable[[PeerMessage], object]
+
+
+class PeerRefusedError(Exception):
+    """Another member does not let this one in; the text says why."""
+
+
+class TcpPeerTransport:
+    """The links of one member. `failed` gets PeerRefusedError once another member refuses this one."""
+
+    def __init__(
+        self,
+        *,
+        cluster_id: int,
+        member_id: int,
+        incarnation: int,
+        peers: Mapping[int, tuple[str, int]],
+        deliver: Deliver,
+        unreachable: Callable[[int], object],
+    ) -> None:
+        self.cluster_id = cluster_id
+        self.member_id = member_id
+        self.incarnation = incarnation
+        self.acquaintances = Acquaintances()
+        self.deliver = deliver
+        self.unreachable = unreachable
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.sent_bytes = 0
+        self.received_bytes = 0
+        self._links = {id: _Link(self, id, address) for id, address in peers.items() if id != member_id}
+        self._servers: list[asyncio.Server] = []
+        self._incoming: dict[_Incoming, None] = {}
+
+    async def serve(self, listening: socket.socket) -> None:
+        """Takes connections of the others on a socket that listens."""
+        loop = asyncio.get_running_loop()
+        self._servers.append(await loop.create_server(lambda: _Incoming(self), sock=listening))
+
+    def start(self) -> None:
+        """Connects to all the others; a refusal is known at once and not at the first election."""
+        for link in self._links.values():
+            link.start()
+
+    def send(self, messages: Sequence[PeerMessage]) -> None:
+        """Encodes and writes, one write a member; drops what cannot be sent now."""
+        parts: dict[int, list[bytes]] = {}
+        for message in messages:
+            data = encode_peer_message(message)
+            parts.setdefault(message.to, []).extend((LENGTH.pack(len(data)), data))
+        for id, pieces in parts.items():
+            link = self._links.get(id)
+            if link is not None:
+                link.write(b"".join(pieces))
+
+    def fail(self, text: str) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(PeerRefusedError(text))
+
+    async def stop(self) -> None:
+        for server in self._servers:
+            server.close()
+        for incoming in list(self._incoming):
+            incoming.close()
+        for link in self._links.values():
+            await link.stop()
+        if not self.failed.done():
+            self.failed.cancel()
+
+
+class _Link:
+    """down ──connect, handshake──▶ up ──lost──▶ down; a task of its own waits and connects again."""
+
+    def __init__(self, owner: TcpPeerTransport, peer: int, address: tuple[str, int]) -> None:
+        self._owner = owner
+        self._peer = peer
+        self._address = address
+        self._writer: asyncio.StreamWriter | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"peer link to {self._peer:x}")
+
+    def write(self, data: bytes) -> None:
+        writer = self._writer
+        if writer is None or writer.transport.get_write_buffer_size() > MAX_BUFFER_BYTES:
+            self._owner.unreachable(self._peer)
+            return
+        self._owner.sent_bytes += len(data)
+        writer.write(data)
+
+    async def _run(self) -> None:
+        delay_s = RETRY_S
+        while True:
+            try:
+                async with asyncio.timeout(HANDSHAKE_S):
+                    reader, writer = await asyncio.open_connection(*self._address)
+                    try:
+                        await self._greet(reader, writer)
+                    except BaseException:
+                        writer.close()
+                        raise
+                self._writer = writer
+                delay_s = RETRY_S
+                await reader.read(1)  # nothing comes on this connection but its end
+            except PeerRefusedError as refusal:
+                self._owner.fail(str(refusal))
+                return
+            except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
+                log.debug("peer %x: %s", self._peer, error)
+            finally:
+                if self._writer is not None:
+                    self._writer.close()
+                    self._writer = None
+            self._owner.unreachable(self._peer)
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, MAX_RETRY_S)
+
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        owner = self._owner
+        writer.write(encode_hello(Hello(owner.cluster_id, owner.member_id, self._peer, owner.incarnation)))
+        answer = decode_answer(await reader.readexactly(ANSWER_BYTES))
+        text = (await reader.readexactly(answer.text_bytes)).decode("utf-8", "replace")
+        if not answer.is_welcome:
+            raise PeerRefusedError(text)
+        if not owner.acquaintances.meet(self._peer, answer.incarnation):
+            raise ValueError(refusal_text(self._peer))
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+
+class _Incoming(asyncio.Protocol):
+    """A connection of another member: its hello, our answer, then its messages."""
+
+    def __init__(self, owner: TcpPeerTransport) -> None:
+        self._owner = owner
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._is_welcome = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._owner._incoming[self] = None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._owner._incoming.pop(self, None)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        self._owner.received_bytes += len(data)
+        self._buffer += data
+        try:
+            if not self._is_welcome and not self._take_hello():
+                return
+            self._take_messages()
+        except ValueError as error:
+            log.warning("peer connection closed: %s", error)
+            self.close()
+
+    def _take_hello(self) -> bool:
+        if len(self._buffer) < HELLO_BYTES:
+            return False
+        hello = decode_hello(bytes(self._buffer[:HELLO_BYTES]))
+        del self._buffer[:HELLO_BYTES]
+        owner = self._owner
+        refusal = ""
+        if hello.cluster_id != owner.cluster_id:
+            refusal = f"cluster ID mismatch: this is cluster {owner.cluster_id:x}, not {hello.cluster_id:x}"
+        elif hello.to != owner.member_id:
+            refusal = f"this is member {owner.member_id:x}, not {hello.to:x}"
+        elif not owner.acquaintances.meet(hello.sender, hello.incarnation):
+            refusal = refusal_text(hello.sender)
+        assert self._transport is not None
+        if refusal:
+            log.warning("refused a peer: %s", refusal)
+            self._transport.write(encode_refusal(owner.incarnation, refusal))
+            self._transport.close()
+            return False
+        self._transport.write(encode_welcome(owner.incarnation))
+        self._is_welcome = True
+        return True
+
+    def _take_messages(self) -> None:
+        buffer = self._buffer
+        at = 0
+        while len(buffer) - at >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(buffer, at)
+            if length > MAX_MESSAGE_BYTES:
+                raise ValueError(f"a message of {length} bytes")
+            end = at + LENGTH.size + length
+            if end > len(buffer):
+                break
+            self._owner.deliver(decode_peer_message(bytes(buffer[at + LENGTH.size : end])))
+            at = end
+        del buffer[:at]

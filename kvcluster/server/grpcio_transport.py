@@ -1,0 +1,158 @@
+"""The same method table through grpc.aio: an independent reference for the native transport, not a fast one.
+
+Tests run the same calls on both; a difference is a bug in one of them. No HTTP/1.1 on this port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import grpc
+
+from kvcluster.server.driver import Driver
+from kvcluster.wire import BIDI, UNARY, Method, Methods, StreamHandler, codes
+
+_STATUS = {code.value[0]: code for code in grpc.StatusCode}
+_OPTIONS = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", 2 * 1024 * 1024),
+    ("grpc.so_reuseport", 0),
+    # etcd lets clients ping every 5 s; grpcio's own default would end idle watches.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+]
+_END = object()
+
+
+class GrpcioCall:
+    """wire.ServiceCall on top of a grpc.aio context; answers go through a queue to the coroutine that writes them."""
+
+    def __init__(self, context: Any) -> None:
+        self.metadata: Mapping[str, str] = {
+            key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)
+        }
+        self.peer: str = context.peer()
+        self.is_active = True
+        self.buffered_bytes = 0
+        self.status: tuple[int, str] = (codes.OK, "")
+        self.answers: asyncio.Queue[Any] = asyncio.Queue()
+
+    def reply(self, *chunks: bytes) -> None:
+        self.send(*chunks)
+        self.finish()
+
+    def fail(self, code: int, text: str) -> None:
+        self.finish(code, text)
+
+    def send(self, *chunks: bytes) -> None:
+        if self.is_active:
+            message = b"".join(chunks)
+            self.buffered_bytes += len(message)
+            self.answers.put_nowait(message)
+
+    def finish(self, code: int = codes.OK, text: str = "") -> None:
+        if self.is_active:
+            self.is_active = False
+            self.status = (code, text)
+            self.answers.put_nowait(_END)
+
+
+class GrpcioTransport:
+    """Serves `methods` on a port with grpc.aio."""
+
+    def __init__(self, driver: Driver, methods: Methods) -> None:
+        self._driver = driver
+        self._methods = methods
+        self._server: Any = None
+
+    async def start(self, host: str, port: int) -> str:
+        """Listens; answers the URL. RuntimeError where the port is taken."""
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self._server.add_generic_rpc_handlers((_Table(self),))
+        bound = self._server.add_insecure_port(f"{host}:{port}")
+        await self._server.start()
+        return f"http://{host}:{bound}"
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            await self._server.stop(0.5)
+
+    def handler(self, path: str) -> Any:
+        method = self._methods.get(path.encode())
+        if method is None:
+            return None
+        if method.kind == UNARY:
+            return grpc.unary_unary_rpc_method_handler(self._unary(method))
+        if method.kind == BIDI:
+            return grpc.stream_stream_rpc_method_handler(self._stream(method))
+        return grpc.unary_stream_rpc_method_handler(self._server_stream(method))
+
+    def _unary(self, method: Method) -> Any:
+        async def behave(payload: bytes, context: Any) -> bytes:
+            call = GrpcioCall(context)
+            method.handler(call, payload)
+            self._driver.wake()
+            answer = await call.answers.get()
+            if answer is _END:
+                await context.abort(_STATUS[call.status[0]], call.status[1])
+            assert isinstance(answer, bytes)
+            return answer
+
+        return behave
+
+    def _stream(self, method: Method) -> Any:
+        async def behave(requests: AsyncIterator[bytes], context: Any) -> None:
+            call = GrpcioCall(context)
+            handler: StreamHandler = method.handler(call)
+            reading = asyncio.ensure_future(self._read(requests, handler, call))
+            try:
+                await self._write(call, handler, context)
+            finally:
+                reading.cancel()
+                if call.is_active:
+                    call.is_active = False
+                    handler.on_cancel()
+                    self._driver.wake()
+
+        return behave
+
+    def _server_stream(self, method: Method) -> Any:
+        async def behave(payload: bytes, context: Any) -> None:
+            call = GrpcioCall(context)
+            handler: StreamHandler = method.handler(call)
+            handler.on_message(payload)
+            handler.on_half_close()
+            self._driver.wake()
+            await self._write(call, handler, context)
+
+        return behave
+
+    async def _read(self, requests: AsyncIterator[bytes], handler: StreamHandler, call: GrpcioCall) -> None:
+        async for payload in requests:
+            handler.on_message(payload)
+            self._driver.wake()
+        if call.is_active:
+            handler.on_half_close()
+            self._driver.wake()
+
+    async def _write(self, call: GrpcioCall, handler: StreamHandler, context: Any) -> None:
+        while (answer := await call.answers.get()) is not _END:
+            await context.write(answer)
+            call.buffered_bytes -= len(answer)
+            if not call.buffered_bytes:
+                handler.on_drain()
+                self._driver.wake()
+        if call.status[0] != codes.OK:
+            await context.abort(_STATUS[call.status[0]], call.status[1])
+
+
+class _Table(grpc.GenericRpcHandler):
+    def __init__(self, transport: GrpcioTransport) -> None:
+        self._transport = transport
+
+    def service(self, details: Any) -> Any:
+        return self._transport.handler(details.method)

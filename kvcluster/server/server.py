@@ -1,0 +1,161 @@
+"""A server: one member, its driver, its client port and its links to the other members.
+
+    start: bind every socket ─▶ member ─▶ driver ─▶ links to the others ─▶ serve clients
+    ready: a leader is known, and this member has told the cluster its name and client URLs
+    stop:  no new connections, everything that waits is answered "server stopped", sockets closed
+
+Memory only: the log lives in MemoryStorage, and the server's incarnation is drawn anew at each start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import secrets
+import socket
+
+from kvcluster.config import ServerConfig, parse_url
+from kvcluster.member import Member, MemberConfig, MemberRecord, member_id
+from kvcluster.peer import TcpPeerTransport
+from kvcluster.raft import MemoryStorage
+from kvcluster.rpc import RpcServices
+from kvcluster.server.driver import Driver
+from kvcluster.server.listener import ClientListener, bind, url_of
+
+GC_THRESHOLD = 50_000
+"""Allocations between two collections of the young: a store makes many objects that stay, and hardly any cycles."""
+
+
+def build_member_config(config: ServerConfig, client_urls: tuple[str, ...], incarnation: int) -> MemberConfig:
+    """The member of a server configuration."""
+    token = config.initial_cluster_token
+    records = []
+    for name, peer_urls in config.members().items():
+        known_urls = client_urls if name == config.name else ()
+        records.append(MemberRecord(member_id(peer_urls, token), name, peer_urls, known_urls))
+    own = next(record for record in records if record.name == config.name)
+    return MemberConfig(
+        id=own.id,
+        members=tuple(records),
+        incarnation=incarnation,
+        seed=incarnation & 0xFFFFFFFF,
+        tick_ms=config.heartbeat_interval,
+        election_ticks=max(config.election_timeout // config.heartbeat_interval, 2),
+        request_timeout_ticks=max((5000 + 2 * config.election_timeout) // config.heartbeat_interval, 1),
+        max_request_bytes=config.max_request_bytes,
+        snapshot_entries=config.snapshot_count,
+    )
+
+
+class Server:
+    """See the module. `failed` gets the error that ends the server by itself (another member refuses it)."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        """Raises ConfigError."""
+        config.validate()
+        self.config = config
+        self.client_url = ""
+        self.failed: asyncio.Future[None] | None = None
+        self._driver: Driver | None = None
+        self._listener: ClientListener | None = None
+        self._grpcio: object | None = None
+        self._peers: TcpPeerTransport | None = None
+
+    @property
+    def driver(self) -> Driver:
+        assert self._driver is not None, "the server is not started"
+        return self._driver
+
+    @property
+    def member(self) -> Member:
+        return self.driver.member
+
+    async def start(self) -> None:
+        """Raises ConfigError where a port is taken."""
+        config = self.config
+        addresses = [parse_url("listen-client-urls", url) for url in config.listen_client_urls]
+        sockets = [bind("listen-client-urls", *address) for address in addresses]
+        try:
+            await self._start(sockets)
+        except BaseException:
+            for listening in sockets:
+                listening.close()
+            await self.stop()
+            raise
+
+    async def _start(self, sockets: list[socket.socket]) -> None:
+        config = self.config
+        urls = tuple(url_of(listening) for listening in sockets)
+        self.client_url = urls[0]
+        incarnation = secrets.randbits(63)
+        member_config = build_member_config(config, config.advertise_client_urls or urls, incarnation)
+        storage = MemoryStorage(voters=[record.id for record in member_config.members])
+        self._driver = Driver(Member(member_config, storage), storage, tick_s=member_config.tick_ms / 1000)
+        if len(member_config.members) > 1:
+            await self._start_peers(member_config, incarnation)
+        services = RpcServices(
+            self.member, max_txn_ops=config.max_txn_ops, progress_interval_s=config.watch_progress_notify_interval_s
+        )
+        self._driver.on_tick.append(services.tick)
+        self._driver.start()
+        if config.transport == "grpcio":
+            await self._start_grpcio(services, sockets)
+        else:
+            self._listener = ClientListener(self._driver, services)
+            for listening in sockets:
+                await self._listener.serve(listening)
+        gc.set_threshold(GC_THRESHOLD, 20, 50)
+        gc.freeze()
+
+    async def _start_peers(self, member_config: MemberConfig, incarnation: int) -> None:
+        driver = self.driver
+        peers = {record.id: parse_url("initial-cluster", record.peer_urls[0]) for record in member_config.members}
+        self._peers = driver.peers = TcpPeerTransport(
+            cluster_id=member_config.cluster_id,
+            member_id=member_config.id,
+            incarnation=incarnation,
+            peers=peers,
+            deliver=driver.deliver,
+            unreachable=driver.unreachable,
+        )
+        self.failed = self._peers.failed
+        for url in self.config.listen_peer_urls:
+            address = parse_url("listen-peer-urls", url)
+            listening = bind("listen-peer-urls", *address)
+            await self._peers.serve(listening)
+        self._peers.start()
+
+    async def _start_grpcio(self, services: RpcServices, sockets: list[socket.socket]) -> None:
+        from kvcluster.server.grpcio_transport import GrpcioTransport  # grpcio is heavy and seldom wanted
+
+        transport = GrpcioTransport(self.driver, services.methods)
+        self._grpcio = transport
+        for listening in sockets:
+            host, port = listening.getsockname()[:2]
+            listening.close()
+            await transport.start(host, port)
+
+    async def ready(self) -> None:
+        """Returns once this member can serve: a leader is known and knows this member's URLs. Raises what `failed` has."""
+        member = self.member
+        waiting = asyncio.ensure_future(self.driver.until(lambda: bool(member.leader) and member.is_published))
+        others: set[asyncio.Future[None]] = {waiting}
+        if self.failed is not None:
+            others.add(self.failed)
+        try:
+            done, _ = await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
+            for future in done:
+                future.result()
+        finally:
+            waiting.cancel()
+
+    async def stop(self) -> None:
+        """Safe to call twice, and after a start that failed."""
+        if self._driver is not None:
+            self._driver.stop()
+        if self._listener is not None:
+            await self._listener.stop()
+        if self._grpcio is not None:
+            await self._grpcio.stop()  # type: ignore[attr-defined]
+        if self._peers is not None:
+            await self._peers.stop()

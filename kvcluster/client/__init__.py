@@ -10,8 +10,9 @@ Read interface.py first: the protocols and records, shared with the embedded cli
 """
 
 from kvcluster.client import codec
+from kvcluster.client.calls import UnaryCalls
 from kvcluster.client.endpoints import Endpoint, parse_endpoints
-from kvcluster.client.errors import RpcError, UnavailableError
+from kvcluster.client.errors import RpcError, UnavailableError, error_of, is_safe_to_repeat
 from kvcluster.client.interface import (
     KV,
     Client,
@@ -68,6 +69,7 @@ __all__ = [
     "Status",
     "TxnOp",
     "TxnResult",
+    "UnaryCalls",
     "UnavailableError",
     "Watch",
     "WatchBatch",
@@ -75,6 +77,8 @@ __all__ = [
     "Watcher",
     "codec",
     "connect",
+    "error_of",
+    "is_safe_to_repeat",
     "keep_alive",
     "parse_endpoints",
     "prefix_end",

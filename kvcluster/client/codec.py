@@ -1,6 +1,6 @@
 """Between the records of interface.py and etcd's messages. Pure; raises ValueError for records that mean nothing.
 
-encode_*: arguments → request bytes. decode_*: response bytes (or messages) → records.
+build_*: arguments → request messages. decode_*: response messages → records.
 """
 
 from __future__ import annotations
@@ -44,18 +44,6 @@ _new_tuple = tuple.__new__
 # -- requests -------------------------------------------------------------------------------------------------------
 
 
-def encode_put(key: bytes, value: bytes, lease: int = 0, prev_kv: bool = False) -> bytes:
-    return pb.PutRequest(key=key, value=value, lease=lease, prev_kv=prev_kv).SerializeToString()
-
-
-def encode_delete(key: bytes, range_end: bytes = b"", prev_kv: bool = False) -> bytes:
-    return pb.DeleteRangeRequest(key=key, range_end=range_end, prev_kv=prev_kv).SerializeToString()
-
-
-def encode_txn(compare: Sequence[Compare], success: Sequence[Op], failure: Sequence[Op]) -> bytes:
-    return build_txn(compare, success, failure).SerializeToString()
-
-
 def build_txn(compare: Sequence[Compare], success: Sequence[Op], failure: Sequence[Op]) -> pb.TxnRequest:
     return pb.TxnRequest(
         compare=[_build_compare(one) for one in compare],
@@ -64,19 +52,19 @@ def build_txn(compare: Sequence[Compare], success: Sequence[Op], failure: Sequen
     )
 
 
-def encode_put_if(key: bytes, value: bytes, mod_revision: int, lease: int) -> bytes:
+def build_put_if(key: bytes, value: bytes, mod_revision: int, lease: int) -> pb.TxnRequest:
     """The transaction of an optimistic write, as Kubernetes' storage sends it: what is there comes back on failure."""
-    return _encode_if(key, mod_revision, pb.RequestOp(request_put=pb.PutRequest(key=key, value=value, lease=lease)))
+    return _build_if(key, mod_revision, pb.RequestOp(request_put=pb.PutRequest(key=key, value=value, lease=lease)))
 
 
-def encode_delete_if(key: bytes, mod_revision: int) -> bytes:
-    return _encode_if(key, mod_revision, pb.RequestOp(request_delete_range=pb.DeleteRangeRequest(key=key)))
+def build_delete_if(key: bytes, mod_revision: int) -> pb.TxnRequest:
+    return _build_if(key, mod_revision, pb.RequestOp(request_delete_range=pb.DeleteRangeRequest(key=key)))
 
 
-def _encode_if(key: bytes, mod_revision: int, op: pb.RequestOp) -> bytes:
+def _build_if(key: bytes, mod_revision: int, op: pb.RequestOp) -> pb.TxnRequest:
     compare = pb.Compare(key=key, target=pb.Compare.MOD, result=pb.Compare.EQUAL, mod_revision=mod_revision)
     read = pb.RequestOp(request_range=pb.RangeRequest(key=key))
-    return pb.TxnRequest(compare=[compare], success=[op], failure=[read]).SerializeToString()
+    return pb.TxnRequest(compare=[compare], success=[op], failure=[read])
 
 
 def _build_compare(compare: Compare) -> pb.Compare:
@@ -146,7 +134,7 @@ def _decode_op(response: pb.ResponseOp, revision: int) -> PutResult | DeleteResu
 
 
 def decode_put_if(response: pb.TxnResponse, revision: int) -> PutIfResult:
-    """Of the transactions of encode_put_if and encode_delete_if."""
+    """Of the transactions of build_put_if and build_delete_if."""
     if response.succeeded:
         return PutIfResult(True, revision)
     kvs = response.responses[0].response_range.kvs

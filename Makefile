@@ -36,7 +36,7 @@ proto: $(TEST_STAMP)  ## Rebuild kvcluster/pb from proto/*.proto
 	$(BIN)/python proto/build.py
 
 bench: $(TEST_STAMP)  ## Measure ours against etcd 3.5.1 in paired runs
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/run.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.run
 
 sim: $(TEST_STAMP)  ## A long run of the deterministic simulation (SEEDS=200)
 	$(BIN)/python -m kvcluster.sim --seeds $(or $(SEEDS),200)

@@ -120,6 +120,15 @@ def etcd_server() -> Iterator[Server]:
 def api_server(store: Server) -> Iterator[Server]:
     """Our API server on the given store."""
     port = free_port()
-    command = [sys.executable, "-m", "apiserver", "serve", "--etcd-servers", f"http://{store.endpoint}", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "apiserver",
+        "serve",
+        "--etcd-servers",
+        f"http://{store.endpoint}",
+        "--port",
+        str(port),
+    ]
     with running(f"API server on {store.name}", command, port, "/readyz") as server:
         yield server

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 from kvcluster.member import PeerMessage, decode_peer_message, encode_peer_message
 from kvcluster.peer.protocol import (
@@ -177,8 +178,7 @@ class _Incoming(asyncio.Protocol):
         self._is_welcome = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not instances of it
         self._owner._incoming[self] = None
 
     def connection_lost(self, error: Exception | None) -> None:

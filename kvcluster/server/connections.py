@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from kvcluster.server.driver import Driver
 from kvcluster.wire import PREFACE, Methods, ServerConnection
@@ -37,9 +38,8 @@ class ClientProtocol(asyncio.Protocol):
         self._is_dirty = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not instances of it
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         self._connections[self] = None
 
     def data_received(self, data: bytes) -> None:

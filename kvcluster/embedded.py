@@ -8,7 +8,7 @@ The client asks `find` for the shell to use, at every call: the one member it be
 
 Watches are sinks of the member's hub. A reader that lags fills its bounded queue; the hub then remembers one number and
 serves the watcher from history later. `move_watches` takes watchers to another member, from the next revision
-they need: nothing is lost or repeated.
+they need: nothing is lost or repeated. Where there is no other member, they wait.
 
 Reads by a sole voter that leads need no barrier: whatever was acknowledged was applied here before. They do not wait for
 anything, so every YIELD_EVERY-th of them lets the event loop run: a loop of reads must not stop the world.
@@ -253,15 +253,23 @@ class EmbeddedClient(UnaryCalls):
         self._watchers.pop(watcher, None)
 
     def move_watches(self, from_member: Member) -> None:
-        """The member stops, or has lost its leader: its watchers go on at the shell that `find` names now.
-
-        Where there is none, they end with its StoppedError.
-        """
+        """The member stops, or has lost its leader: its watchers go on where `find` says now, or wait for resume_watches."""
         for watcher in [watcher for watcher in self._watchers if watcher.member is from_member]:
+            watcher.detach()
+        self.resume_watches()
+
+    def resume_watches(self) -> None:
+        """There is a member again for the watchers that wait for one."""
+        for watcher in [watcher for watcher in self._watchers if watcher.member is None]:
             try:
                 watcher.attach(self._shell())
-            except StoppedError as error:
-                watcher.fail(error)
+            except StoppedError:
+                return
+
+    def fail_watches(self, error: Exception) -> None:
+        """There will be no member any more."""
+        for watcher in list(self._watchers):
+            watcher.fail(error)
 
 
 class EmbeddedWatcher:
@@ -302,7 +310,7 @@ class EmbeddedWatcher:
         self._tell_progress()
 
     async def close(self) -> None:
-        self._detach()
+        self.detach()
         self._stop_timers()
         self._queue.close()
         self._on_close(self)
@@ -311,7 +319,7 @@ class EmbeddedWatcher:
 
     def attach(self, shell: Shell) -> None:
         """Watches at this member, from the next revision on. Raises WatchRangeEmptyError, CompactedError."""
-        self._detach()
+        self.detach()
         hub = shell.member.hub
         start_revision = self._next_revision or hub.revision + 1
         subscription = hub.subscribe(self._key, self._range_end, start_revision, prev_kv=self._prev_kv, sink=self)
@@ -319,13 +327,14 @@ class EmbeddedWatcher:
         self._shell, self.member, self._subscription = shell, shell.member, subscription
         shell.wake()
 
-    def _detach(self) -> None:
+    def detach(self) -> None:
+        """Leaves its member; events wait in the history."""
         if self._subscription is not None and self.member is not None:
             self.member.hub.cancel(self._subscription)
-            self._subscription = None
+        self._shell = self.member = self._subscription = None
 
     def fail(self, error: Exception) -> None:
-        self._detach()
+        self.detach()
         self._stop_timers()
         self._queue.fail(error)
         self._on_close(self)

@@ -1,0 +1,25 @@
+"""Whole clusters: members in this process (`Cluster`), or as processes of this machine (`ProcessCluster`)."""
+
+from kvcluster.cluster.local import Cluster
+from kvcluster.cluster.processes import (
+    BASE_PORT,
+    ClusterError,
+    MemberStatus,
+    ProcessCluster,
+    StateFolder,
+    cluster_status,
+    default_state_dir,
+    end_cluster,
+)
+
+__all__ = [
+    "BASE_PORT",
+    "Cluster",
+    "ClusterError",
+    "MemberStatus",
+    "ProcessCluster",
+    "StateFolder",
+    "cluster_status",
+    "default_state_dir",
+    "end_cluster",
+]

@@ -1,0 +1,426 @@
+"""Members as processes: what `kvcluster up`, `status` and `down` do, and ProcessCluster for programs.
+
+    up: check ports --> claim the state folder --> spawn members --> wait until they have a leader and all answer
+        any failure --> end what was spawned, free the folder, say why (the end of the failing member's log)
+    down: SIGTERM --> GRACE_S --> SIGKILL --> remove what is in the folder
+
+The state folder holds cluster.json (who runs where) and a log per member. It belongs to one cluster at a time:
+cluster.json is created exclusively, and while one of its processes lives a second `up` is refused. Every process is
+named by its pid AND its start time, so a pid that another program has got meanwhile is never signalled.
+
+Members keep their data in memory. One that was killed has forgotten its vote, so it may not come back under its name
+while the others live: they refuse it. `down` and `up` start a new, empty cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kvcluster.client import connect
+from kvcluster.errors import ConfigError, KvClusterError
+
+BASE_PORT = 2379
+OFFSETS = (0, 20000, 30000, 40000, 50000)
+"""Of the members' client ports from the base port: 2379, 22379, 32379, as in etcd's Procfile; peers are one above."""
+
+READY_S = 20.0
+GRACE_S = 3.0
+POLL_S = 0.03
+ASK_S = 2.0
+PORT_ATTEMPTS = 3
+
+
+class ClusterError(KvClusterError):
+    """The cluster cannot be started, found or ended; the text says what to do."""
+
+
+class MemberProcess(NamedTuple):
+    """One member's process, as cluster.json has it. started: a token of its start time, "" where the system has none."""
+
+    name: str
+    pid: int
+    started: str
+    client_url: str
+    peer_url: str
+    log: str
+
+
+class MemberStatus(NamedTuple):
+    """One row of `kvcluster status`. The fields after `alive` are 0 where the member does not answer."""
+
+    name: str
+    pid: int
+    url: str
+    alive: bool
+    id: int = 0
+    is_leader: bool = False
+    leader: int = 0
+    term: int = 0
+    index: int = 0  # type: ignore[assignment]  # the field's word; shadows tuple.index
+    revision: int = 0
+    db_size_bytes: int = 0
+    error: str = ""
+
+
+def default_state_dir() -> Path:
+    """$XDG_STATE_HOME/kvcluster, or ~/.local/state/kvcluster."""
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "kvcluster"
+
+
+class StateFolder:
+    """The folder of one cluster: cluster.json and the logs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path / "cluster.json"
+
+    def claim(self) -> None:
+        """Makes the folder ours. Raises ClusterError while another cluster lives in it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._claim_file()
+        except OSError as cause:
+            raise ClusterError(f"state folder {self.path}: {cause.strerror}") from cause
+
+    def _claim_file(self) -> None:
+        for _ in range(2):
+            try:
+                with self._file.open("x") as file:
+                    json.dump({"starting": os.getpid(), "started": _start_of(os.getpid()), "members": []}, file)
+                return
+            except FileExistsError:
+                living = [member for member in self.members() if is_alive(member.pid, member.started)]
+                if living:
+                    pids = ", ".join(f"{member.name} pid {member.pid}" for member in living)
+                    raise ClusterError(f"a cluster is running already ({pids}); end it with: kvcluster down") from None
+                starter, started = self._starter()
+                if starter and starter != os.getpid() and is_alive(starter, started):
+                    raise ClusterError(f"a cluster is being started by pid {starter}") from None
+                self._file.unlink(missing_ok=True)  # left over: nothing of it lives
+        raise ClusterError(f"state folder {self.path}: another command is using it")
+
+    def _starter(self) -> tuple[int, str]:
+        state = self._read()
+        return int(state.get("starting", 0)), str(state.get("started", ""))
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            state = json.loads(self._file.read_text())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as cause:
+            raise ClusterError(f"{self._file} cannot be read ({cause}); remove it if no cluster is running") from cause
+        if not isinstance(state, dict):
+            raise ClusterError(f"{self._file} is not a cluster's state; remove it if no cluster is running")
+        return state
+
+    def members(self) -> list[MemberProcess]:
+        """Who is said to run; empty where there is no cluster. Raises ClusterError for a damaged file."""
+        rows = self._read().get("members", [])
+        try:
+            assert isinstance(rows, list)
+            return [MemberProcess(**row) for row in rows]
+        except (AssertionError, TypeError) as cause:
+            raise ClusterError(f"{self._file} is not a cluster's state; remove it if no cluster is running") from cause
+
+    def write(self, members: Sequence[MemberProcess]) -> None:
+        """Replaces cluster.json in one step: nobody reads half of it."""
+        draft = self.path / "cluster.json.new"
+        draft.write_text(json.dumps({"members": [member._asdict() for member in members]}, indent=2) + "\n")
+        draft.replace(self._file)
+
+    def clear(self) -> None:
+        """Removes what a cluster left, and the folder if nothing else is in it."""
+        for path in (*self.path.glob("*.log"), self.path / "cluster.json.new", self._file):
+            path.unlink(missing_ok=True)
+        try:
+            self.path.rmdir()
+        except OSError:
+            pass  # somebody else's files, or no folder at all
+
+
+class ProcessCluster:
+    """Members as processes of this machine.
+
+    base_port: of the first member, 0 = any free ports. state_dir: default `default_state_dir()`. serve_args: further
+    flags for every member (`kvcluster serve --help`). Raises ConfigError for what cannot work.
+
+    `async with ProcessCluster(...)` starts and ends it; `start` alone leaves it running after this program
+    (that is `kvcluster up`).
+    """
+
+    def __init__(
+        self,
+        *,
+        replicas: int = 3,
+        base_port: int = BASE_PORT,
+        host: str = "127.0.0.1",
+        state_dir: Path | None = None,
+        serve_args: Sequence[str] = (),
+        ready_s: float = READY_S,
+    ) -> None:
+        if not 1 <= replicas <= len(OFFSETS):
+            raise ConfigError(f"replicas must be from 1 to {len(OFFSETS)}, not {replicas}")
+        if base_port and not 1 <= base_port <= 65534 - OFFSETS[replicas - 1]:
+            last = 65534 - OFFSETS[replicas - 1]
+            raise ConfigError(f"base port {base_port}: with {replicas} members it must be from 1 to {last}, or 0")
+        self._replicas = replicas
+        self._base_port = base_port
+        self._host = host
+        self._folder = StateFolder(state_dir or default_state_dir())
+        self._serve_args = list(serve_args)
+        self._ready_s = ready_s
+        self._children: list[subprocess.Popen[bytes]] = []
+        self.members: list[MemberProcess] = []
+
+    async def __aenter__(self) -> ProcessCluster:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @property
+    def client_urls(self) -> list[str]:
+        return [member.client_url for member in self.members]
+
+    async def start(self) -> None:
+        """Returns when the members have a leader and all answer. Raises ClusterError; nothing is then left running."""
+        self._folder.claim()
+        try:
+            for attempt in range(PORT_ATTEMPTS):
+                self._spawn(self._choose_ports())
+                try:
+                    await self._wait_ready()
+                    return
+                except _PortTaken:
+                    if self._base_port or attempt == PORT_ATTEMPTS - 1:
+                        raise
+                    await self._end_children()
+        except BaseException:
+            await self.stop()
+            raise
+
+    def _choose_ports(self) -> list[tuple[int, int]]:
+        """(client, peer) per member. Raises ClusterError for a port in use."""
+        probes: list[socket.socket] = []
+        try:
+            ports = []
+            for offset in OFFSETS[: self._replicas]:
+                client = self._base_port + offset if self._base_port else 0
+                pair = [self._probe(port, probes) for port in ((client, client + 1) if client else (0, 0))]
+                ports.append((pair[0], pair[1]))
+            return ports
+        finally:
+            for probe in probes:
+                probe.close()
+
+    def _probe(self, port: int, probes: list[socket.socket]) -> int:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        probe = socket.socket(family)
+        probes.append(probe)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((self._host, port))
+        except OSError as cause:
+            raise ClusterError(
+                f"port {port} on {self._host}: {cause.strerror}; choose others with --base-port"
+            ) from cause
+        return int(probe.getsockname()[1])
+
+    def _spawn(self, ports: Sequence[tuple[int, int]]) -> None:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        names = [f"m{number}" for number in range(1, self._replicas + 1)]
+        peers = [f"http://{host}:{peer}" for _, peer in ports]
+        cluster = ",".join(f"{name}={url}" for name, url in zip(names, peers, strict=True))
+        self.members = []
+        for name, peer_url, (client, _) in zip(names, peers, ports, strict=True):
+            client_url = f"http://{host}:{client}"
+            arguments = [
+                *("--name", name, "--initial-cluster", cluster, "--initial-cluster-state", "new"),
+                *("--listen-client-urls", client_url, "--advertise-client-urls", client_url),
+                *("--listen-peer-urls", peer_url, "--initial-advertise-peer-urls", peer_url),
+                *self._serve_args,
+            ]
+            log = self._folder.path / f"{name}.log"
+            with log.open("ab") as out:
+                child = subprocess.Popen(
+                    [sys.executable, "-m", "kvcluster", "serve", *arguments],
+                    stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                )  # fmt: skip
+            self._children.append(child)
+            started = _start_of(child.pid)
+            self.members.append(MemberProcess(name, child.pid, started, client_url, peer_url, str(log)))
+            self._folder.write(self.members)
+
+    async def _wait_ready(self) -> None:
+        deadline_s = time.monotonic() + self._ready_s
+        waiting = list(self.members)
+        while waiting:
+            for member, child in zip(self.members, self._children, strict=True):
+                if child.poll() is not None:
+                    raise _failure(member, f"ended with exit code {child.returncode}")
+            if time.monotonic() > deadline_s:
+                names = ", ".join(member.name for member in waiting)
+                raise _failure(waiting[0], f"not ready within {self._ready_s:g} s (waiting for {names})")
+            waiting = [member for member in waiting if not await _is_ready(member.client_url)]
+            if waiting:
+                await asyncio.sleep(POLL_S)
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Signals a member's process, by name; the others are not told. ValueError for an unknown name."""
+        for member, child in zip(self.members, self._children, strict=True):
+            if member.name == name:
+                child.send_signal(number)
+                return
+        raise ValueError(f"no member {name!r}")
+
+    async def wait_ended(self, name: str) -> int:
+        """The exit code of a member's process, once it has ended; negative: the signal that ended it."""
+        for member, child in zip(self.members, self._children, strict=True):
+            if member.name == name:
+                return await asyncio.to_thread(child.wait)
+        raise ValueError(f"no member {name!r}")
+
+    async def status(self) -> list[MemberStatus]:
+        return await cluster_status(self._folder)
+
+    async def stop(self) -> None:
+        """Ends all members and frees the folder. Safe to call twice."""
+        if not self.members and not self._children and not self._is_ours():
+            return
+        await self._end_children()
+        self.members = []
+        self._folder.clear()
+
+    def _is_ours(self) -> bool:
+        """The folder was claimed, and nothing is spawned yet."""
+        return self._folder._starter()[0] == os.getpid()
+
+    async def _end_children(self) -> None:
+        children, self._children = self._children, []
+        for child in children:
+            if child.poll() is None:
+                child.terminate()
+        deadline_s = time.monotonic() + GRACE_S
+        while any(child.poll() is None for child in children):
+            if time.monotonic() > deadline_s:
+                for child in children:
+                    if child.poll() is None:
+                        child.kill()
+            await asyncio.sleep(POLL_S)
+
+
+class _PortTaken(ClusterError):
+    """Somebody took a port between our look and the member's start."""
+
+
+def _failure(member: MemberProcess, what: str) -> ClusterError:
+    try:
+        lines = Path(member.log).read_text(errors="replace").splitlines()[-5:]
+    except OSError:
+        lines = []
+    said = "".join(f"\n  {line}" for line in lines)
+    cls = _PortTaken if any("in use" in line for line in lines) else ClusterError
+    return cls(f"member {member.name} {what}{':' if said else ''}{said}")
+
+
+async def _is_ready(url: str) -> bool:
+    """It answers, knows a leader, and can read through it."""
+    try:
+        async with await connect(url, timeout_s=ASK_S) as client:
+            if not (await client.status()).leader:
+                return False
+            await client.get(b"health")  # a linearizable read, as `etcdctl endpoint health` does
+            return True
+    except (OSError, KvClusterError):
+        return False
+
+
+async def cluster_status(folder: StateFolder) -> list[MemberStatus]:
+    """What each member says of itself. Raises ClusterError where there is no cluster."""
+    members = folder.members()
+    if not members:
+        raise ClusterError(f"no cluster is running (nothing in {folder.path}); start one with: kvcluster up")
+    return list(await asyncio.gather(*(_ask(member) for member in members)))
+
+
+async def _ask(member: MemberProcess) -> MemberStatus:
+    if not is_alive(member.pid, member.started):
+        return MemberStatus(member.name, member.pid, member.client_url, False, error="the process has ended")
+    try:
+        async with await connect(member.client_url, timeout_s=ASK_S) as client:
+            status = await client.status()
+    except (OSError, KvClusterError) as error:
+        return MemberStatus(member.name, member.pid, member.client_url, True, error=str(error) or "no answer")
+    return MemberStatus(
+        member.name, member.pid, member.client_url, True, status.member_id, status.leader == status.member_id,
+        status.leader, status.raft_term, status.raft_index, status.revision, status.db_size_bytes,
+        "; ".join(status.errors),
+    )  # fmt: skip
+
+
+async def end_cluster(folder: StateFolder) -> int:
+    """Ends the processes of a cluster that another program started; answers how many there were still.
+
+    Raises ClusterError where there is no cluster, or for a process that cannot be ended.
+    """
+    members = folder.members()
+    if not members:
+        raise ClusterError(f"no cluster is running (nothing in {folder.path})")
+    living = [member for member in members if is_alive(member.pid, member.started)]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for member in living:
+            _signal(member, number)
+        deadline_s = time.monotonic() + GRACE_S
+        while time.monotonic() < deadline_s:  # they are not our children: nobody tells us when they end
+            if not any(is_alive(member.pid, member.started) for member in living):
+                break
+            await asyncio.sleep(POLL_S)
+    left = [str(member.pid) for member in living if is_alive(member.pid, member.started)]
+    if left:
+        raise ClusterError(f"pid {', '.join(left)} cannot be ended")
+    folder.clear()
+    return len(living)
+
+
+def _signal(member: MemberProcess, number: signal.Signals) -> None:
+    try:
+        if is_alive(member.pid, member.started):
+            os.kill(member.pid, number)
+    except ProcessLookupError:
+        pass  # it has just ended
+    except PermissionError as cause:
+        raise ClusterError(f"pid {member.pid} of {member.name} belongs to another user") from cause
+
+
+def is_alive(pid: int, started: str) -> bool:
+    """Whether the process with this pid and start time runs (a zombie does not)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    now = _start_of(pid)
+    return now != "zombie" and (not started or not now or now == started)
+
+
+def _start_of(pid: int) -> str:
+    """A process's start time as the system counts it, "zombie" for one that has ended, "" where there is no /proc."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return ""
+    return "zombie" if fields[0] in "ZX" else fields[19]

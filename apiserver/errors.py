@@ -27,13 +27,14 @@ class StatusError(Exception):
         self.reason = reason
         self.message = message
         self.details = details
+        self.continue_token = ""  # of a 410 on a page: where an inconsistent list may go on
 
     def to_status(self) -> dict[str, Any]:
         """The v1.Status object that says this error."""
         status: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": {"continue": self.continue_token} if self.continue_token else {},
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,

@@ -33,14 +33,14 @@ def apply_put(state: State, request: pb.PutRequest) -> Applied:
     """etcd.md 2.3. Raises LeaseNotFoundError for an unknown lease, KeyNotFoundError for ignore_* on a missing key."""
     key, value, lease = request.key, request.value, request.lease
     store = state.store
+    if lease:
+        state.lessor.get(lease)
     if request.ignore_value or request.ignore_lease:
         current = store.get(key)
         if current is None:
             raise KeyNotFoundError
         value = current.value if request.ignore_value else value
         lease = current.lease if request.ignore_lease else lease
-    if lease:
-        state.lessor.get(lease)
     event = store.put(key, value, lease)
     prev = event.prev
     if lease or (prev is not None and prev.lease):

@@ -73,15 +73,24 @@ def _choose(store: Store, request: pb.TxnRequest, choices: list[bool]) -> None:
             _choose(store, op.request_txn, choices)
 
 
-def _check(state: State, request: pb.TxnRequest, choices: Iterator[bool]) -> None:
+def _check(state: State, request: pb.TxnRequest, choices: list[bool]) -> None:
+    """Puts first, then ranges, as etcd does: a transaction with two mistakes gets the same answer."""
+    path = list(_path(request, iter(choices)))
+    for op in path:
+        if op.HasField("request_put"):
+            _check_put(state, op.request_put)
+    for op in path:
+        if op.HasField("request_range"):
+            _check_range(state.store, op.request_range.revision)
+
+
+def _path(request: pb.TxnRequest, choices: Iterator[bool]) -> Iterator[pb.RequestOp]:
+    """The operations that will run, those of nested transactions in their place."""
     for op in request.success if next(choices) else request.failure:
-        match op.WhichOneof("request"):
-            case "request_put":
-                _check_put(state, op.request_put)
-            case "request_range":
-                _check_range(state.store, op.request_range.revision)
-            case "request_txn":
-                _check(state, op.request_txn, choices)
+        if op.HasField("request_txn"):
+            yield from _path(op.request_txn, choices)
+        else:
+            yield op
 
 
 def _check_put(state: State, request: pb.PutRequest) -> None:
@@ -137,7 +146,7 @@ def apply_txn(state: State, request: pb.TxnRequest) -> Applied:
     """Also runs read-only transactions, which do not come from the log. Raises what their operations would raise."""
     choices: list[bool] = []
     _choose(state.store, request, choices)
-    _check(state, request, iter(choices))
+    _check(state, request, choices)
     txn = state.store.begin()
     try:
         body = _execute(txn, request, iter(choices))

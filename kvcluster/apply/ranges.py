@@ -1,8 +1,8 @@
 """RangeRequest → the body of a RangeResponse, on the store or inside a transaction.
 
 Order of the work (etcd.md 2.2): keys at the revision → revision filters → sort → limit → values dropped. `count` is
-what the range holds, whatever filters and limit leave of it. Without filters and without a sort of its own the limit is
-pushed down into the scan.
+what the range holds, whatever filters and limit leave of it. Without filters and without a sort order the limit is
+pushed down into the scan, as in etcd: a sort target alone then sorts only the limit + 1 first keys.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def range_body(source: Source, request: pb.RangeRequest) -> bytes:
     is_sorted = request.sort_target != BY_KEY or request.sort_order == DESCEND
     is_filtered = _has_filters(request)
     limit = max(request.limit, 0)
-    pushed_limit = 0 if is_sorted or is_filtered else limit
+    is_pushed = limit and request.sort_order == NONE and not is_filtered
+    pushed_limit = limit + is_sorted if is_pushed else 0
     found = source.range(request.key, request.range_end, revision=request.revision, limit=pushed_limit)
     kvs, more = found.kvs, found.more
     if is_filtered:

@@ -1,0 +1,89 @@
+"""The pipeline on a socket: aiohttp's HTTP/1.1, our requests and responses.
+
+Headers of a watch go out at once, and every piece as it comes. A client that hangs up ends its watch.
+"""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from apiserver.errors import too_large
+from apiserver.http.messages import Request, Response
+from apiserver.http.pipeline import MAX_BODY_BYTES, Pipeline
+from apiserver.http.status import status_response
+
+
+def build_handler(pipeline: Pipeline) -> web.Server:
+    """A web.Server (a protocol factory) that serves the pipeline."""
+
+    async def handle(incoming: web.BaseRequest) -> web.StreamResponse:
+        try:
+            body = await _read(incoming)
+        except _TooLargeError:
+            limit = f"Request entity too large: limit is {MAX_BODY_BYTES}"
+            return _whole(status_response(too_large(limit)))
+        query: dict[str, str] = {}
+        for name, value in incoming.query.items():
+            query.setdefault(name, value)
+        headers = {name.lower(): value for name, value in incoming.headers.items()}
+        request = Request(incoming.method, incoming.path, query, headers, body)
+        response = await pipeline.handle(request)
+        if response.stream is None:
+            return _whole(response)
+        return await _stream(incoming, response)
+
+    return web.Server(handle, access_log=None)
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+async def _read(incoming: web.BaseRequest) -> bytes:
+    """The body, one byte more than allowed at the most."""
+    if not incoming.can_read_body:
+        return b""
+    if (incoming.content_length or 0) > MAX_BODY_BYTES:
+        raise _TooLargeError
+    parts: list[bytes] = []
+    size = 0
+    async for part in incoming.content.iter_any():
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            raise _TooLargeError
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _headers(response: Response) -> list[tuple[str, str]]:
+    headers = {"Cache-Control": "no-cache, private", "Audit-Id": str(uuid4()), **response.headers}
+    return [*headers.items(), *(("Warning", f'299 - "{_quoted(text)}"') for text in response.warnings)]
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _whole(response: Response) -> web.Response:
+    return web.Response(status=response.status, headers=CIMultiDict(_headers(response)), body=response.body)
+
+
+async def _stream(incoming: web.BaseRequest, response: Response) -> web.StreamResponse:
+    assert response.stream is not None
+    outgoing = web.StreamResponse(status=response.status, headers=CIMultiDict(_headers(response)))
+    outgoing.enable_chunked_encoding()
+    try:
+        await outgoing.prepare(incoming)
+        async for piece in response.stream:
+            await outgoing.write(piece)
+        await outgoing.write_eof()
+    except (ConnectionError, OSError):
+        pass  # the client has gone
+    finally:
+        if response.close is not None:
+            await response.close()
+        await response.stream.aclose()  # type: ignore[attr-defined]
+    return outgoing

@@ -1,0 +1,54 @@
+"""Request and response of our own, so that one pipeline serves a socket and a caller in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from apiserver.meta import encode
+
+JSON = "application/json"
+
+
+class Request(NamedTuple):
+    """method in upper case; path decoded; query: the first value of each name; headers with lower-case names."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Response(NamedTuple):
+    """body: all of it; or `stream`: pieces to be sent as they come, until it ends (a watch). `close` ends it early."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
+    stream: AsyncIterator[bytes] | None = None
+    warnings: tuple[str, ...] = ()
+    close: Callable[[], Awaitable[None]] | None = None
+
+
+def json_response(obj: Any, status: int = 200, **headers: str) -> Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(status, {"Content-Type": JSON, **named}, encode(obj))
+
+
+def bytes_response(body: bytes, status: int = 200, content_type: str = JSON) -> Response:
+    return Response(status, {"Content-Type": content_type}, body)
+
+
+def text_response(text: str, status: int = 200) -> Response:
+    return Response(status, {"Content-Type": "text/plain; charset=utf-8"}, text.encode())
+
+
+def decode_loosely(body: bytes) -> Any:
+    """The JSON value of a body, or None for bytes that are none. For messages about a body, not for its meaning."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None

@@ -1,0 +1,89 @@
+"""A request's way: a flat tuple of steps. Each answers, or passes on with None; the last one always answers.
+
+    limits → root → health → version → discovery → openapi → resources → not found
+
+`handle` raises nothing: every exception becomes a Status in status.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from apiserver.errors import too_large
+from apiserver.http import discovery
+from apiserver.http.messages import Request, Response, json_response, text_response
+from apiserver.http.resources import find_handler
+from apiserver.http.routes import find_target
+from apiserver.http.status import response_of
+from apiserver.kinds import Catalog
+from apiserver.registry import Registry
+
+MAX_BODY_BYTES = 3 * 1024 * 1024
+
+Step = Callable[[Request], Awaitable[Response | None]]
+
+
+class Pipeline:
+    """`address`: host:port, as discovery says it; is_store_up: asked by /readyz."""
+
+    def __init__(
+        self, catalog: Catalog, registry: Registry, address: str, is_store_up: Callable[[], Awaitable[bool]]
+    ) -> None:
+        self._catalog = catalog
+        self._registry = registry
+        self._address = address
+        self._is_store_up = is_store_up
+        self._steps: tuple[Step, ...] = (
+            self._limits,
+            self._root,
+            self._health,
+            self._version,
+            self._discovery,
+            self._openapi,
+            self._resources,
+        )
+
+    async def handle(self, request: Request) -> Response:
+        try:
+            for step in self._steps:
+                response = await step(request)
+                if response is not None:
+                    return response
+        except Exception as error:
+            return response_of(error)
+        return text_response("404 page not found\n", 404)
+
+    async def _limits(self, request: Request) -> Response | None:
+        if len(request.body) > MAX_BODY_BYTES:
+            raise too_large(f"Request entity too large: limit is {MAX_BODY_BYTES}")
+        return None
+
+    async def _root(self, request: Request) -> Response | None:
+        if request.path != "/":
+            return None
+        paths = ["/api", "/api/v1", "/apis"]
+        for group, versions in self._catalog.groups():
+            if group:
+                paths += [f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions)]
+        paths += ["/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
+        return json_response({"paths": paths})
+
+    async def _health(self, request: Request) -> Response | None:
+        return await discovery.health(request, self._is_store_up)
+
+    async def _version(self, request: Request) -> Response | None:
+        return json_response(discovery.VERSION) if request.path.rstrip("/") == "/version" else None
+
+    async def _discovery(self, request: Request) -> Response | None:
+        if request.method not in ("GET", "HEAD"):
+            return None
+        return discovery.discover(request, self._catalog, self._address)
+
+    async def _openapi(self, request: Request) -> Response | None:
+        return discovery.openapi(request, self._catalog)
+
+    async def _resources(self, request: Request) -> Response | None:
+        target = find_target(self._catalog, request.path)
+        if target is None:
+            return None
+        return await find_handler(request.method, target)(self._registry, request, target)

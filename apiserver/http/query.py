@@ -1,0 +1,103 @@
+"""The query parameters of a list or a watch, checked (kubernetes.md 1.4, 1.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from apiserver.errors import Cause, StatusError, invalid
+from apiserver.kinds import Resource
+from apiserver.meta import parse_field_selector, parse_label_selector
+from apiserver.storage import Stored
+
+EXACT, NOT_OLDER_THAN = "Exact", "NotOlderThan"
+
+
+class Selection(NamedTuple):
+    """accepts: None where everything is selected; key: equal selections have equal keys."""
+
+    accepts: Callable[[Stored], bool] | None
+    key: tuple[str, str, str]
+
+
+def parse_selection(resource: Resource, namespace: str, name: str, query: Mapping[str, str]) -> Selection:
+    """Raises BadRequest for a selector that cannot be parsed, or a field that cannot be selected by."""
+    labels = parse_label_selector(query.get("labelSelector", ""))
+    fields_text = query.get("fieldSelector", "")
+    if name:
+        fields_text = f"metadata.name={name}" + (f",{fields_text}" if fields_text else "")
+    fields = parse_field_selector(fields_text)
+    key = (namespace, str(labels), str(fields))
+    matches_fields = None if fields.is_everything else resource.bind_field_selector(fields)
+    matches_labels = None if labels.is_everything else labels.matches
+    if matches_fields is None and matches_labels is None and not namespace:
+        return Selection(None, key)
+
+    def accepts(stored: Stored) -> bool:
+        obj = stored.obj
+        metadata = obj["metadata"]
+        if namespace and metadata.get("namespace") != namespace:
+            return False
+        if matches_labels is not None and not matches_labels(metadata.get("labels") or {}):
+            return False
+        return matches_fields is None or matches_fields(obj)
+
+    return Selection(accepts, key)
+
+
+def _refuse(field: str, reason: str, message: str) -> StatusError:
+    return invalid("meta.k8s.io", "ListOptions", "", [Cause(reason, message, field)])
+
+
+def parse_revision(query: Mapping[str, str]) -> int:
+    """resourceVersion as a number; 0 where it is empty or "0". Raises BadRequest-like Invalid for other text."""
+    text = query.get("resourceVersion", "")
+    if not text:
+        return 0
+    if not text.isdecimal():
+        text = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise _refuse("resourceVersion", "FieldValueInvalid", text)
+    return int(text)
+
+
+def parse_limit(query: Mapping[str, str]) -> int:
+    text = query.get("limit", "")
+    if not text:
+        return 0
+    try:
+        return max(int(text), 0)
+    except ValueError:
+        message = f'Invalid value: "{text}": must be an integer'
+        raise _refuse("limit", "FieldValueInvalid", message) from None
+
+
+def check_list_options(query: Mapping[str, str], *, is_watch: bool) -> None:
+    """The combinations that Kubernetes refuses."""
+    match = query.get("resourceVersionMatch", "")
+    version = query.get("resourceVersion", "")
+    initial = query.get("sendInitialEvents", "")
+    if is_watch:
+        if initial and match != NOT_OLDER_THAN:
+            text = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+            raise _refuse("resourceVersionMatch", "FieldValueForbidden", text)
+        if match and not initial:
+            text = "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+            raise _refuse("resourceVersionMatch", "FieldValueForbidden", text)
+        return
+    if initial:
+        text = "Forbidden: sendInitialEvents is forbidden for list"
+        raise _refuse("sendInitialEvents", "FieldValueForbidden", text)
+    if not match:
+        return
+    if query.get("continue"):
+        text = "Forbidden: resourceVersionMatch is forbidden when continue is provided"
+        raise _refuse("resourceVersionMatch", "FieldValueForbidden", text)
+    if not version:
+        text = "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
+        raise _refuse("resourceVersionMatch", "FieldValueForbidden", text)
+    if match not in (EXACT, NOT_OLDER_THAN):
+        text = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"'
+        raise _refuse("resourceVersionMatch", "FieldValueNotSupported", text)
+    if match == EXACT and version == "0":
+        text = 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+        raise _refuse("resourceVersionMatch", "FieldValueForbidden", text)

@@ -1,0 +1,25 @@
+"""What create, update, patch and delete mean. registry.py has the order of the steps on one page.
+
+registry      the verbs
+metadata      the part of an object that is the server's
+deletion      remove now, or mark and wait
+subresources  binding, eviction, scale, finalize
+options       DeleteOptions, checked
+"""
+
+from apiserver.registry.options import DeleteOptions, parse_delete_options
+from apiserver.registry.registry import Change, Registry
+from apiserver.registry.subresources import bind, created, evict, finalize, success, write_scale
+
+__all__ = [
+    "Change",
+    "DeleteOptions",
+    "Registry",
+    "bind",
+    "created",
+    "evict",
+    "finalize",
+    "parse_delete_options",
+    "success",
+    "write_scale",
+]

@@ -1,0 +1,306 @@
+"""What create, update, patch and delete MEAN. The order of the steps is written here, once, for every resource.
+
+    create   name → metadata → defaults → mutate → prepare_create → validate → admit → store
+    update   read → identity → change → metadata → defaults → mutate → prepare → validate → admit → store (again if it moved on)
+    delete   read → preconditions → admit → mark → remove, or store what is marked
+
+A change is a function of the newest object, so a write that did not name a resourceVersion is simply tried again when another
+came first. A write that changes nothing keeps the resourceVersion. An update that takes away the last finalizer of a deleted
+object removes it. `dry_run` does everything but store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from apiserver.admission import CREATE, DELETE, PLUGINS, UPDATE, Attributes, Plugin
+from apiserver.errors import Cause, StatusError, already_exists, bad_request, conflict, invalid, not_found
+from apiserver.kinds import Catalog, Resource
+from apiserver.meta import deep_copy, format_time, generate_name
+from apiserver.registry import deletion, metadata
+from apiserver.registry.options import DeleteOptions
+from apiserver.storage import ObjectStore, Page, Position, Stored, WatchCache, WatchLimits, encode_value
+from kvcluster.client import Client as KvClient
+from kvcluster.clock import Clock
+
+Object = dict[str, Any]
+Objects = list[dict[str, Any]]
+Change = Callable[[Object], Object]
+"""The newest object (a private copy) → what it should become. May raise StatusError."""
+
+MAX_CONFLICTS = 100
+NAME_ATTEMPTS = 8
+EVENT_TTL_S = 3600
+EVENT_LEASE_SHARED_S = 60
+
+
+class Registry:
+    """Every served resource on one store. `seed` makes uids and names reproducible; None takes the system's randomness."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        kv: KvClient,
+        clock: Clock,
+        *,
+        plugins: Sequence[Plugin] = PLUGINS,
+        seed: int | None = None,
+        watch_limits: WatchLimits = WatchLimits(),  # noqa: B008 - immutable
+    ) -> None:
+        self.catalog = catalog
+        self.clock = clock
+        self._kv = kv
+        self._plugins = plugins
+        self._random = Random(seed)
+        self._watch_limits = watch_limits
+        self._stores = {resource: ObjectStore(kv, resource.storage_prefix) for resource in catalog.resources()}
+        self._caches: dict[Resource, WatchCache] = {}
+        self._services = asyncio.Lock()
+        self._event_lease = (0, 0.0)
+
+    async def stop(self) -> None:
+        for cache in self._caches.values():
+            await cache.stop()
+
+    def store(self, resource: Resource) -> ObjectStore:
+        return self._stores[resource]
+
+    async def cache(self, resource: Resource) -> WatchCache:
+        """The resource's watch cache, started."""
+        cache = self._caches.get(resource)
+        if cache is None:
+            cache = self._caches[resource] = WatchCache(self._stores[resource], self._watch_limits)
+        await cache.start()
+        return cache
+
+    # ---- reading ----
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Stored:
+        """Raises NotFound."""
+        stored = await self._stores[resource].find(namespace, name)
+        if stored is None:
+            raise not_found(resource.group, resource.plural, name)
+        return stored
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        revision: int = 0,
+        limit: int = 0,
+        position: Position | None = None,
+        accepts: Callable[[Stored], bool] | None = None,
+    ) -> Page:
+        store = self._stores[resource]
+        return await store.list(namespace, revision=revision, limit=limit, position=position, accepts=accepts)
+
+    # ---- create ----
+
+    async def create(self, resource: Resource, namespace: str, obj: Object, *, dry_run: bool = False) -> Stored:
+        """`obj` is the decoded body, the caller's own. Raises AlreadyExists, Invalid, Forbidden, BadRequest."""
+        if obj["metadata"].get("resourceVersion"):
+            raise bad_request("resourceVersion should not be set on objects to be created")
+        metadata.check_address(resource, obj, namespace, "")
+        if not resource.group and resource.plural == "services":
+            async with self._services:
+                return await self._create(resource, namespace, obj, dry_run)
+        return await self._create(resource, namespace, obj, dry_run)
+
+    async def _create(self, resource: Resource, namespace: str, obj: Object, dry_run: bool) -> Stored:
+        base = obj["metadata"].get("generateName")
+        generated = bool(base) and not obj["metadata"].get("name")
+        for _ in range(NAME_ATTEMPTS if generated else 1):
+            candidate = deep_copy(obj) if generated else obj
+            if generated:
+                candidate["metadata"]["name"] = generate_name(base, self._random.choice)
+            stored = await self._try_create(resource, namespace, candidate, dry_run)
+            if stored is not None:
+                return stored
+        raise already_exists(resource.group, resource.plural, candidate["metadata"].get("name", ""))
+
+    async def _try_create(self, resource: Resource, namespace: str, obj: Object, dry_run: bool) -> Stored | None:
+        uid = str(UUID(int=self._random.getrandbits(128), version=4))
+        metadata.fill_new(resource, obj, namespace, uid, format_time(self.clock.now_s()))
+        name = obj["metadata"].get("name", "")
+        resource.defaults(obj)
+        attributes = self._attributes(CREATE, resource, "", namespace, name, obj, None)
+        await self._mutate(attributes)
+        resource.prepare_create(obj)
+        causes = resource.validate(obj)
+        if causes:
+            # A namespace that is missing is told first: it is what people got wrong (kube-apiserver admits before it validates).
+            await self._admit(attributes)
+            raise invalid(resource.group, resource.kind, name, causes)
+        await self._admit(attributes)
+        value = encode_value(obj)
+        store = self._stores[resource]
+        if dry_run:
+            exists = await store.find(namespace, name)
+            return None if exists is not None else _unstored(store.key(namespace, name), value)
+        lease = await self._lease(resource)
+        return await store.create(namespace, name, value, lease=lease)
+
+    async def _lease(self, resource: Resource) -> int:
+        """Events live for an hour; one lease serves those of a minute (as Kubernetes does)."""
+        if resource.group or resource.plural != "events":
+            return 0
+        id, granted_s = self._event_lease
+        now_s = self.clock.monotonic_s()
+        if not id or now_s - granted_s > EVENT_LEASE_SHARED_S:
+            id = (await self._kv.grant(EVENT_TTL_S + EVENT_LEASE_SHARED_S)).id
+            self._event_lease = (id, now_s)
+        return id
+
+    # ---- update ----
+
+    async def update(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        change: Change,
+        *,
+        subresource: str = "",
+        prepare: Callable[[Object, Object], None] | None = None,
+        must_name_version: bool = False,
+        is_free: bool = False,
+        dry_run: bool = False,
+    ) -> Stored:
+        """The object as stored. prepare: the resource's hook for this kind of update; by default prepare_update.
+
+        must_name_version: a PUT: without a resourceVersion it is refused where the resource wants one. is_free: `change` is
+        the server's own and may touch what is immutable for clients.
+        Raises NotFound, Conflict, Invalid, Forbidden, and what `change` raises.
+        """
+        prepare = prepare or resource.prepare_update
+        store = self._stores[resource]
+        for _ in range(MAX_CONFLICTS):
+            old = await self.get(resource, namespace, name)
+            obj = change(deep_copy(old.obj))
+            named = bool(obj["metadata"].get("resourceVersion")) and must_name_version
+            if must_name_version and not named and not resource.unconditional_update:
+                cause = Cause(
+                    "FieldValueInvalid",
+                    'Invalid value: "": must be specified for an update',
+                    "metadata.resourceVersion",
+                )
+                raise invalid(resource.group, resource.kind, name, [cause])
+            metadata.check_identity(resource, obj, old.obj)
+            metadata.restore(obj, old.obj)
+            resource.defaults(obj)
+            attributes = self._attributes(UPDATE, resource, subresource, namespace, name, obj, old.obj)
+            await self._mutate(attributes)
+            prepare(obj, old.obj)
+            if resource.tracks_generation and resource.generation_changed(obj, old.obj):
+                obj["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
+            causes = resource.validate(obj) + ([] if is_free else resource.validate_update(obj, old.obj))
+            if causes:
+                raise invalid(resource.group, resource.kind, name, causes)
+            await self._admit(attributes)
+            stored = await self._store_update(resource, store, old, obj, dry_run)
+            if stored is not None:
+                return stored
+        raise conflict(resource.group, resource.plural, name)
+
+    async def _store_update(
+        self, resource: Resource, store: ObjectStore, old: Stored, obj: Object, dry_run: bool
+    ) -> Stored | None:
+        """None where another write came first."""
+        if metadata.is_unchanged(obj, old.obj):
+            return old
+        value = encode_value(obj)
+        if dry_run:
+            return Stored(old.key, value, old.revision)
+        if deletion.is_gone(resource, obj):
+            return Stored(old.key, value, old.revision) if await store.remove(old) is not None else None
+        return await store.replace(old, value, lease=await self._lease(resource))
+
+    # ---- delete ----
+
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, options: DeleteOptions
+    ) -> tuple[Stored, bool]:
+        """(the object, whether it is gone now). Raises NotFound, Conflict, Forbidden."""
+        store = self._stores[resource]
+        for _ in range(MAX_CONFLICTS):
+            old = await self.get(resource, namespace, name)
+            deletion.check_preconditions(resource, old.obj, options)
+            await self._admit(self._attributes(DELETE, resource, "", namespace, name, None, old.obj))
+            obj = deep_copy(old.obj)
+            deletion.mark(resource, obj, options, self.clock.now_s())
+            gone = deletion.is_gone(resource, obj)
+            if options.dry_run:
+                return Stored(old.key, encode_value(obj), old.revision), gone
+            if gone:
+                removed = await store.remove(old)
+                if removed is not None:
+                    return removed, True
+            elif metadata.is_unchanged(obj, old.obj):
+                return old, False
+            else:
+                marked = await store.replace(old, encode_value(obj))
+                if marked is not None:
+                    return marked, False
+        raise conflict(resource.group, resource.plural, name)
+
+    async def delete_collection(
+        self, resource: Resource, namespace: str, options: DeleteOptions, accepts: Callable[[Stored], bool] | None
+    ) -> Page:
+        """Deletes what the list holds, one by one; what is gone meanwhile is passed over. -> the list."""
+        page = await self.list(resource, namespace, accepts=accepts)
+        for stored in page.items:
+            where = stored.obj["metadata"]
+            try:
+                await self.delete(resource, where.get("namespace", ""), where["name"], options)
+            except StatusError as error:
+                if error.reason != "NotFound":
+                    raise
+        return page
+
+    # ---- admission ----
+
+    def _attributes(
+        self,
+        operation: str,
+        resource: Resource,
+        subresource: str,
+        namespace: str,
+        name: str,
+        obj: Object | None,
+        old: Object | None,
+    ) -> Attributes:
+        return Attributes(operation, resource, subresource, namespace, name, obj, old, self._find, self._list_core)
+
+    async def _mutate(self, attributes: Attributes) -> None:
+        for plugin in self._plugins:
+            if plugin.mutate is not None:
+                await plugin.mutate(attributes)
+
+    async def _admit(self, attributes: Attributes) -> None:
+        for plugin in self._plugins:
+            if plugin.validate is not None:
+                await plugin.validate(attributes)
+
+    async def _find(self, plural: str, namespace: str, name: str) -> Object | None:
+        group = "scheduling.k8s.io" if plural == "priorityclasses" else ""
+        resource = self.catalog.find(group, "v1", plural)
+        if resource is None:
+            return None
+        stored = await self._stores[resource].find(namespace, name)
+        return None if stored is None else stored.obj
+
+    async def _list_core(self, plural: str) -> Objects:
+        resource = self.catalog.find("", "v1", plural)
+        if resource is None:
+            return []
+        return [stored.obj for stored in (await self._stores[resource].list()).items]
+
+
+def _unstored(key: bytes, value: bytes) -> Stored:
+    """An object that was not stored (dry run): it has no resourceVersion to speak of."""
+    return Stored(key, value, 0)

@@ -1,0 +1,65 @@
+"""A transport for clients in the same process: the same pipeline, no socket. Has the shape that apiserver.client expects."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from apiserver.http import Pipeline, Request, Response
+
+Pairs = Iterable[tuple[str, str]]
+
+
+class InProcessAnswer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class InProcessStream:
+    """A watch: `async for line in stream`, lines without their newline."""
+
+    def __init__(self, response: Response) -> None:
+        self.status = response.status
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._response.stream is None:
+            for line in self._response.body.splitlines():
+                yield line
+            return
+        async for piece in self._response.stream:
+            for line in piece.split(b"\n"):
+                if line:
+                    yield line
+
+    async def close(self) -> None:
+        if self._response.close is not None:
+            await self._response.close()
+
+
+class InProcessTransport:
+    """Every client may have one of its own, or share one."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    async def _handle(self, method: str, path: str, query: Pairs, headers: Pairs, body: bytes) -> Response:
+        values: dict[str, str] = {}
+        for name, value in query:
+            values.setdefault(name, value)
+        named = {name.lower(): value for name, value in headers}
+        return await self._pipeline.handle(Request(method, unquote(path), values, named, body))
+
+    async def request(
+        self, method: str, path: str, *, query: Pairs = (), headers: Pairs = (), body: bytes = b""
+    ) -> InProcessAnswer:
+        response = await self._handle(method, path, query, headers, body)
+        return InProcessAnswer(response.status, response.headers, response.body)
+
+    async def stream(self, method: str, path: str, *, query: Pairs = (), headers: Pairs = ()) -> InProcessStream:
+        return InProcessStream(await self._handle(method, path, query, headers, b""))
+
+    async def close(self) -> None:
+        """Nothing is open."""

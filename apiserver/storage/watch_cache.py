@@ -1,6 +1,6 @@
 """One KV watch of a resource, decoded once, shared by everyone who watches it.
 
-    stopped ──first use──▶ listing ──▶ watching ──KV watch lost to compaction──▶ listing …
+    stopped ──start──▶ listing ──▶ watching ──KV watch lost to compaction──▶ listing …
                                           │ each change: into the ring, then to every group of watchers
 
 Watchers with the same (namespace, selectors, media type) are a group: the group decides once per change whether they hear of it,

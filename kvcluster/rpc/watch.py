@@ -39,13 +39,19 @@ class Watched:
 
     __slots__ = ("id", "id_bytes", "wants_progress", "wants_fragments", "was_told", "subscription")
 
-    def __init__(self, watch_id: int, request: pb.WatchCreateRequest) -> None:
-        self.id = watch_id
-        self.id_bytes = _id_bytes(watch_id)
+    def __init__(self, request: pb.WatchCreateRequest) -> None:
+        self.id = 0
+        self.id_bytes = b""
         self.wants_progress = request.progress_notify
         self.wants_fragments = request.fragment
         self.was_told = False
         self.subscription: Subscription | None = None
+
+    def begin(self, watch_id: int, subscription: Subscription) -> None:
+        """It is accepted; the hub delivers nothing before this."""
+        self.id = watch_id
+        self.id_bytes = _id_bytes(watch_id)
+        self.subscription = subscription
 
 
 class WatchService:
@@ -110,20 +116,12 @@ class WatchStream:
                 self._progress()
 
     def _create(self, request: pb.WatchCreateRequest) -> None:
-        watch_id = request.watch_id
-        if not watch_id:
-            while self._next_id in self._watched:
-                self._next_id += 1
-            watch_id = self._next_id
-            self._next_id += 1
-        elif watch_id in self._watched:
-            self._refuse(DUPLICATE_ID)
-            return
-        watched = Watched(watch_id, request)
+        """A refusal takes no id."""
+        watched = Watched(request)
         try:
-            watched.subscription = self._hub.subscribe(
+            subscription = self._hub.subscribe(
                 request.key or b"\x00",
-                request.range_end if request.key or request.range_end else b"",
+                request.range_end,
                 request.start_revision,
                 prev_kv=request.prev_kv,
                 no_put=pb.WatchCreateRequest.NOPUT in request.filters,
@@ -134,9 +132,20 @@ class WatchStream:
         except (WatchRangeEmptyError, CompactedError) as error:
             self._refuse(str(error))
             return
-        self._watched[watch_id] = watched
-        created = pb.WatchResponse(watch_id=watch_id, created=True)
+        if request.watch_id in self._watched and request.watch_id:
+            self._hub.cancel(subscription)
+            self._refuse(DUPLICATE_ID)
+            return
+        watched.begin(request.watch_id or self._take_id(), subscription)
+        self._watched[watched.id] = watched
+        created = pb.WatchResponse(watch_id=watched.id, created=True)
         self._call.send(self._member.header(self._hub.revision), created.SerializeToString())
+
+    def _take_id(self) -> int:
+        while self._next_id in self._watched:
+            self._next_id += 1
+        self._next_id += 1
+        return self._next_id - 1
 
     def _refuse(self, reason: str) -> None:
         refused = pb.WatchResponse(watch_id=FAILED_ID, created=True, canceled=True, cancel_reason=reason)
@@ -146,10 +155,10 @@ class WatchStream:
         watched = self._watched.pop(watch_id, None)
         if watched is None:
             return  # an unknown id gets no answer
-        if watched.subscription is not None:
+        if watched.subscription is not None:  # else it was compacted, and its id is free from now on
             self._hub.cancel(watched.subscription)
-            canceled = pb.WatchResponse(watch_id=watch_id, canceled=True)
-            self._call.send(self._member.header(self._hub.revision), canceled.SerializeToString())
+        canceled = pb.WatchResponse(watch_id=watch_id, canceled=True)
+        self._call.send(self._member.header(self._hub.revision), canceled.SerializeToString())
 
     def _progress(self) -> None:
         """Answered only if every watcher is synced; a client that hears nothing asks again."""

@@ -18,6 +18,10 @@ def rows(table: str) -> list[list[str]]:
     return [line.split() for line in table.splitlines() if line]
 
 
+def manifest(kind: str, name: str, **fields: object) -> str:
+    return yaml.safe_dump({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **fields})
+
+
 async def deploy(kubectl) -> None:
     await kubectl("apply", "-f", WEB)
     await kubectl("rollout", "status", "deployment/web", "--timeout=30s")
@@ -110,7 +114,10 @@ async def test_a_rolling_update_and_back(kubectl):
 
 
 async def test_editing_labelling_and_deleting(kubectl):
-    await kubectl("create", "configmap", "settings", "--from-literal=colour=blue", "--from-literal=size=1")
+    created = await kubectl(
+        "create", "-f", "-", stdin=manifest("ConfigMap", "settings", data={"colour": "blue", "size": "1"})
+    )
+    assert created == "configmap/settings created\n"
     for kind, patch in (
         ("merge", '{"data":{"colour":"green"}}'),
         ("strategic", '{"data":{"size":"2"}}'),
@@ -141,11 +148,12 @@ async def test_what_is_wrong_is_said(kubectl):
     assert 'unknown field "nonsense"' in output.err
     output = await kubectl.run("create", "-f", "-", stdin="apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\nspec: {}\n")
     assert 'The Pod "p" is invalid: spec.containers: Required value' in output.err
-    output = await kubectl.run("create", "configmap", "c", "-n", "nowhere")
+    output = await kubectl.run("create", "-n", "nowhere", "-f", "-", stdin=manifest("ConfigMap", "c"))
     assert 'namespaces "nowhere" not found' in output.err
-    await kubectl("create", "configmap", "c")
-    output = await kubectl.run("create", "configmap", "c")
-    assert output.err == 'Error from server (AlreadyExists): configmaps "c" already exists\n'
+    await kubectl("create", "-f", "-", stdin=manifest("ConfigMap", "c"))
+    output = await kubectl.run("create", "-f", "-", stdin=manifest("ConfigMap", "c"))
+    assert output.err.endswith('configmaps "c" already exists\n')
+    assert "(AlreadyExists)" in output.err
     output = await kubectl.run("get", "pods", "--field-selector", "spec.nonsense=1")
     assert "field label not supported" in output.err
 
@@ -168,10 +176,10 @@ async def test_watching_pods(kubectl):
 
 
 async def test_deleting_a_namespace_empties_it(kubectl):
-    await kubectl("create", "namespace", "team")
+    await kubectl("create", "-f", "-", stdin=manifest("Namespace", "team"))
     await kubectl("apply", "-n", "team", "-f", WEB)
     await kubectl("rollout", "status", "-n", "team", "deployment/web", "--timeout=30s")
-    await kubectl("create", "secret", "generic", "-n", "team", "password", "--from-literal=p=s3cret")
+    await kubectl("create", "-n", "team", "-f", "-", stdin=manifest("Secret", "password", stringData={"p": "s3cret"}))
     await kubectl("delete", "namespace", "team", "--timeout=40s")
     gone = await kubectl.run("get", "namespace", "team")
     assert 'namespaces "team" not found' in gone.err

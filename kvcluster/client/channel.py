@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
 
 from kvcluster.client.endpoints import Endpoint
 from kvcluster.client.errors import INTERNAL, RpcError, error_of
@@ -122,8 +122,7 @@ class Channel(asyncio.Protocol):
     # -- asyncio.Protocol -------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not instances of it
         self._beat_timer = self._loop.call_later(BEAT_S, self._beat)
         self._flush()
 

@@ -93,6 +93,7 @@ class Cluster:
                 raise ConfigError(str(cause)) from cause
             self._seats.append(_Seat(config, MemoryStorage(voters=ids)))
         self._leader_seat = self._seats[0]
+        self._ticked: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Cluster:
         await self.start()
@@ -110,9 +111,8 @@ class Cluster:
                 self._start_seat(number)
             async with asyncio.timeout(READY_S):
                 await self.wait_leader()
-                for seat in self._seats:
-                    driver = self._driver(seat)
-                    await driver.until(partial(_knows_all, driver.member))
+                while not all(_knows_all(self._driver(seat).member) for seat in self._seats):
+                    await self._next_tick()
         except BaseException:
             await self.stop()
             raise
@@ -137,6 +137,7 @@ class Cluster:
             await listener.stop()
         for client in list(self._clients):
             client.move_watches(driver.member)
+        self._wake_waiters()
 
     async def restart_member(self, member: int) -> None:
         """Starts a stopped member again, on its storage and its ports. ValueError if it is running.
@@ -160,13 +161,14 @@ class Cluster:
         driver = Driver(Member(seat.config, seat.storage), seat.storage, tick_s=seat.config.tick_ms / 1000)
         driver.peers = self._network.join(seat.config.id, driver.deliver)
         seat.services = RpcServices(driver.member, progress_interval_s=self._progress_interval_s)
-        driver.on_tick += [seat.services.tick, partial(self._look_for_leader, seat)]
+        driver.on_tick += [seat.services.tick, partial(self._tick, seat)]
         seat.driver = driver
         seat.leaderless_ticks = 0
         driver.start()
 
-    def _look_for_leader(self, seat: _Seat) -> None:
+    def _tick(self, seat: _Seat) -> None:
         """Every tick of a member: its watchers move where it knows no leader for too long, and another one does."""
+        self._wake_waiters()
         driver = seat.driver
         if driver is None or driver.member.leader:
             seat.leaderless_ticks = 0
@@ -208,18 +210,35 @@ class Cluster:
         return max(leading)[1] if leading else None
 
     async def wait_leader(self) -> int:
-        """The leader, once there is one that the other members it can reach know too. Bound it with asyncio.timeout."""
-        while True:
-            running = [seat.driver for seat in self._seats if seat.driver is not None]
-            if not running:
-                raise StoppedError("no member is running")
-            await running[0].until(lambda: True)
-            number = self.leader()
-            if number is not None:
-                id = self._seats[number].config.id
-                known = sum(driver.member.leader == id for driver in running)
-                if known > len(self._seats) // 2:
-                    return number
+        """The leader, once a majority follows it. Bound it with asyncio.timeout.
+
+        Raises StoppedError if no member is running.
+        """
+        number = self._find_followed_leader()
+        while number is None:
+            await self._next_tick()
+            number = self._find_followed_leader()
+        return number
+
+    def _find_followed_leader(self) -> int | None:
+        running = [seat.driver.member for seat in self._seats if seat.driver is not None]
+        if not running:
+            raise StoppedError("no member is running")
+        number = self.leader()
+        if number is None:
+            return None
+        id = self._seats[number].config.id
+        return number if sum(member.leader == id for member in running) > len(self._seats) // 2 else None
+
+    async def _next_tick(self) -> None:
+        """Returns when a member has ticked, or stopped."""
+        if self._ticked is None or self._ticked.done():
+            self._ticked = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._ticked)
+
+    def _wake_waiters(self) -> None:
+        if self._ticked is not None and not self._ticked.done():
+            self._ticked.set_result(None)
 
     # -- clients ----------------------------------------------------------------------------------------------------
 
@@ -262,7 +281,9 @@ class Cluster:
         address = urlsplit(url)
         assert address.hostname is not None and address.port is not None
         seat.addresses.append((address.hostname, address.port))
-        self._advertise(seat, url)
+        driver = self._advertise(seat, url)
+        while seat.driver is driver and driver.member.leader and not driver.member.is_published:
+            await self._next_tick()
         return url
 
     async def _serve(self, seat: _Seat, host: str, port: int) -> str:
@@ -271,8 +292,8 @@ class Cluster:
         seat.listeners.append(listener)
         return url
 
-    def _advertise(self, seat: _Seat, url: str) -> None:
-        """Puts the URL into the member's own record and tells the cluster."""
+    def _advertise(self, seat: _Seat, url: str) -> Driver:
+        """Puts the URL into the member's own record and tells the cluster; without a leader, with the next election."""
         own = seat.config.record
         urls = (*own.client_urls, url)
         records = tuple(
@@ -283,6 +304,7 @@ class Cluster:
         payload = pb.Member(ID=own.id, name=own.name, clientURLs=urls).SerializeToString()
         driver.member.propose(ops.MEMBER_ATTRIBUTES, payload, _ignore)
         driver.wake()
+        return driver
 
     # -- faults -----------------------------------------------------------------------------------------------------
 

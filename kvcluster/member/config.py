@@ -46,7 +46,7 @@ class MemberConfig:
     heartbeat_ticks: int = 1
     # etcd's request timeout: 5 s + 2 election timeouts. A request that is not applied by then is answered with it.
     request_timeout_ticks: int = 70
-    # A read that got no index is asked for again after this time (etcd: 500 ms).
+    # A read without an index and a lease question without an answer are asked again after this time (etcd: 500 ms).
     read_retry_ticks: int = 5
     # etcd's --max-request-bytes; a larger request is refused.
     max_request_bytes: int = 1536 * 1024
@@ -68,7 +68,8 @@ class MemberConfig:
             raise ValueError("two members of the cluster have the same id")
         if not 1 <= self.tick_ms <= 1000:
             raise ValueError(f"tick_ms must be from 1 to 1000, not {self.tick_ms}")
-        for name in ("request_timeout_ticks", "max_request_bytes", "max_pending_requests", "snapshot_entries"):
+        for name in ("request_timeout_ticks", "max_request_bytes", "max_pending_requests", "snapshot_entries",
+                     "read_retry_ticks", "lease_check_ticks"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
 

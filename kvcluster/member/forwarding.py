@@ -66,12 +66,19 @@ def decode_peer_message(data: bytes) -> PeerMessage:
         if kind == _RAFT:
             return decode_message(body)
         if kind == _REQUEST:
-            return LeaseRequest(*_REQUEST_FORM.unpack(body))
+            return _decode_request(body)
         if kind == _ANSWER:
             return _decode_answer(body)
     except struct.error as error:
         raise ValueError(f"a peer message is cut short: {error}") from error
     raise ValueError(f"unknown kind of peer message: {kind!r}")
+
+
+def _decode_request(body: bytes) -> LeaseRequest:
+    request = LeaseRequest(*_REQUEST_FORM.unpack(body))
+    if request.type not in (RENEW, TIME_TO_LIVE):
+        raise ValueError(f"unknown kind of lease question: {request.type}")
+    return request
 
 
 def _decode_answer(body: bytes) -> LeaseAnswer:

@@ -1,7 +1,7 @@
 """Renewals and times to live: answered here by the leader, asked of the leader by everybody else.
 
-A question without a known leader waits; one that was sent is sent again when the leader changes. `expire` answers it with a
-timeout in the end. Renewing twice is harmless, so repeating is too.
+A question without a known leader waits; one that was sent is sent again when the leader changes, and now and then, because
+messages may be lost. `expire` answers it with a timeout in the end. Renewing twice is harmless, so repeating is too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Answered = Callable[[LeaseAnswer | EtcdError], object]
 class LeaseQuestions:
     """One member's. `outbox`: what the next Ready takes along."""
 
-    __slots__ = ("outbox", "_member", "_number", "_open", "_sent")
+    __slots__ = ("outbox", "_member", "_number", "_open", "_unsent")
 
     def __init__(self, member: int, incarnation: int = 0) -> None:
         self.outbox: list[LeaseRequest | LeaseAnswer] = []
@@ -27,7 +27,11 @@ class LeaseQuestions:
         # Each life counts from a place of its own: an answer to an earlier life must not answer this one's question.
         self._number = (incarnation & 0xFFFF_FFFF) << 32
         self._open: dict[int, tuple[int, int, Answered, int]] = {}  # number → kind, lease, done, deadline
-        self._sent: dict[int, None] = {}
+        self._unsent: dict[int, None] = {}
+
+    def __len__(self) -> int:
+        """Questions without an answer."""
+        return len(self._open)
 
     def renew(self, lease: int, done: Answered, deadline_tick: int) -> None:
         self._add(RENEW, lease, done, deadline_tick)
@@ -38,18 +42,20 @@ class LeaseQuestions:
     def _add(self, kind: int, lease: int, done: Answered, deadline_tick: int) -> None:
         self._number += 1
         self._open[self._number] = (kind, lease, done, deadline_tick)
+        self._unsent[self._number] = None
 
     def put(self, leader: int, lessor: Lessor) -> None:
         """Answers or sends what is not on its way yet."""
-        if leader == NO_MEMBER or len(self._sent) == len(self._open):
+        is_own = leader == self._member
+        if not self._unsent or leader == NO_MEMBER or (is_own and not lessor.is_primary):
             return
-        for number in [number for number in self._open if number not in self._sent]:
+        unsent, self._unsent = self._unsent, {}
+        for number in unsent:
             kind, lease, done, _ = self._open[number]
-            if lessor.is_primary:
+            if is_own:
                 del self._open[number]
                 done(_look(kind, lease, lessor, self._member, self._member, number))
-            elif leader != self._member:
-                self._sent[number] = None
+            else:
                 self.outbox.append(LeaseRequest(kind, leader, self._member, number, lease))
 
     def answer_other(self, request: LeaseRequest, lessor: Lessor) -> None:
@@ -60,24 +66,26 @@ class LeaseQuestions:
         """The leader has answered; one who leads no longer makes the question be asked again."""
         if answer.number not in self._open:
             return
-        self._sent.pop(answer.number, None)
-        if answer.ttl_s != NOT_LEADER:
-            _, _, done, _ = self._open.pop(answer.number)
-            done(answer)
+        if answer.ttl_s == NOT_LEADER:
+            self._unsent[answer.number] = None
+            return
+        self._unsent.pop(answer.number, None)
+        _, _, done, _ = self._open.pop(answer.number)
+        done(answer)
 
-    def leader_changed(self) -> None:
-        """Everything is to be asked again."""
-        self._sent.clear()
+    def ask_again(self) -> None:
+        """Everything that has no answer."""
+        self._unsent = dict.fromkeys(self._open)
 
     def expire(self, now_tick: int) -> None:
         for number in [number for number, (_, _, _, deadline) in self._open.items() if deadline <= now_tick]:
             _, _, done, _ = self._open.pop(number)
-            self._sent.pop(number, None)
+            self._unsent.pop(number, None)
             done(RequestTimeoutError())
 
     def abandon(self, error: EtcdError) -> None:
         asked, self._open = self._open, {}
-        self._sent.clear()
+        self._unsent.clear()
         for _, _, done, _ in asked.values():
             done(error)
 

@@ -65,7 +65,7 @@ class Member:
         snapshot = storage.snapshot()
         if snapshot.index:
             load_state(self.applier.state, snapshot.data)
-        self.applied_index = snapshot.index
+        self.applied_index, self._applied_term = snapshot.index, snapshot.term
         self._log_bytes = 0
         self._node = RawNode(
             Config(
@@ -121,7 +121,7 @@ class Member:
     @property
     def pending_count(self) -> int:
         """Requests that have no answer yet."""
-        return len(self._proposals) + len(self._reads)
+        return len(self._proposals) + len(self._reads) + len(self._questions)
 
     def members(self) -> list[MemberRecord]:
         """All members, by id. Names and client URLs are those that the members published themselves."""
@@ -160,20 +160,34 @@ class Member:
 
     def read_barrier(self, done: ReadDone) -> None:
         """Calls done(None) when a read of `store` sees everything that was acknowledged before this call."""
-        if self._stopped is not None:
-            done(self._stopped)
+        refusal = self._refusal_to_wait(self._reads.waiting_count)
+        if refusal is not None:
+            done(refusal)
             return
         self._reads.add(done, self.now_tick + self.config.request_timeout_ticks)
 
     def renew_lease(self, id: int, done: Answered) -> None:
         """Starts a lease's TTL anew, at the leader. done(LeaseAnswer): ttl_s 0 = no such lease; or done(error)."""
+        refusal = self._refusal_to_wait(len(self._questions))
+        if refusal is not None:
+            done(refusal)
+            return
         self._questions.renew(id, done, self.now_tick + self.config.request_timeout_ticks)
         self._put_questions()
 
     def time_to_live(self, id: int, done: Answered) -> None:
         """How long a lease has left, asked of the leader. done(LeaseAnswer): ttl_s -1 = no such lease; or done(error)."""
+        refusal = self._refusal_to_wait(len(self._questions))
+        if refusal is not None:
+            done(refusal)
+            return
         self._questions.time_to_live(id, done, self.now_tick + self.config.request_timeout_ticks)
         self._put_questions()
+
+    def _refusal_to_wait(self, waiting: int) -> EtcdError | None:
+        if self._stopped is not None:
+            return self._stopped
+        return TooManyRequestsError() if waiting >= self.config.max_pending_requests else None
 
     def new_lease_id(self) -> int:
         """An id for a lease whose client let the server choose."""
@@ -184,7 +198,10 @@ class Member:
 
     def when_compacted(self, done: Done) -> None:
         """Calls done when what is compacted by now has been freed (a physical compaction)."""
-        self._compaction_waiters.append(done)
+        if self._stopped is not None:
+            done(Applied(self.store.revision, b"", self._stopped))
+        else:
+            self._compaction_waiters.append(done)
 
     # ---- the shell's side ----
 
@@ -199,6 +216,8 @@ class Member:
         for read_done in self._reads.expire(self.now_tick):
             read_done(RequestTimeoutError())
         self._questions.expire(self.now_tick)
+        if self.now_tick % self.config.read_retry_ticks == 0:
+            self._questions.ask_again()
         self._put_questions()
         if self.is_leader:
             for id in self._duty.due(self.lessor, self.now_tick):
@@ -253,9 +272,10 @@ class Member:
         self._node.advance(ready)
         if ready.snapshot is not None:
             load_state(self.applier.state, ready.snapshot.data)
-            self.applied_index = ready.snapshot.index
+            self.applied_index, self._applied_term = ready.snapshot.index, ready.snapshot.term
             self._log_bytes = 0
         finished = self._apply(ready.committed) if ready.committed else []
+        self._observe_duty()
         for state in ready.read_states:
             self._reads.answer(state.context, state.index)
         self._maybe_snapshot()
@@ -277,9 +297,9 @@ class Member:
     def stop(self, error: EtcdError | None = None) -> None:
         """Answers everything that waits with `error` (default: server stopped), and every later request too."""
         self._stopped = error or StoppedError()
-        for done in self._proposals.abandon() + self._compaction_waiters:
+        waiters, self._compaction_waiters = self._compaction_waiters, []
+        for done in self._proposals.abandon() + waiters:
             done(Applied(self.store.revision, b"", self._stopped))
-        self._compaction_waiters = []
         for read_done in self._reads.abandon():
             read_done(self._stopped)
         self._questions.abandon(self._stopped)
@@ -288,23 +308,31 @@ class Member:
 
     def _observe_leader(self) -> None:
         """Once per Ready: what follows from another leader, or from none."""
-        node = self._node
-        if node.leader == self._known_leader and self.is_leader == self.lessor.is_primary:
-            if node.leader != NO_MEMBER:
-                self._publish()
-            return
-        self._known_leader = node.leader
-        if self.is_leader and not self.lessor.is_primary:
-            self.lessor.promote(self.config.election_ticks)
-            self._duty = LeaseDuty(self.config.lease_check_ticks, self.config.max_lease_revokes)
-        elif not self.is_leader and self.lessor.is_primary:
-            self.lessor.demote()
-        for read_done in self._reads.take_asked():
-            read_done(LeaderChangedError())
-        self._questions.leader_changed()
-        if node.leader != NO_MEMBER:
+        leader = self._node.leader
+        if leader != self._known_leader:
+            self._known_leader = leader
+            for read_done in self._reads.take_asked():
+                read_done(LeaderChangedError())
+            self._questions.ask_again()
+        self._observe_duty()
+        if leader != NO_MEMBER:
             self._publish()
             self._put_questions()
+
+    def _observe_duty(self) -> None:
+        """The leader takes up the leases once it has applied an entry of its own term.
+
+        Before that it may not know of a lease that its predecessor granted, and would call it lost.
+        """
+        is_primary = self.is_leader and self._applied_term == self._node.term
+        if is_primary == self.lessor.is_primary:
+            return
+        if is_primary:
+            self.lessor.promote(self.config.election_ticks)
+            self._duty = LeaseDuty(self.config.lease_check_ticks, self.config.max_lease_revokes)
+        else:
+            self.lessor.demote()
+        self._put_questions()
 
     def _put_questions(self) -> None:
         self._questions.put(self._node.leader, self.lessor)
@@ -337,14 +365,17 @@ class Member:
             else:
                 parsed = waiter[1]
                 finished.append((waiter[0], apply(data[0], b"" if parsed is not None else data[HEAD_BYTES:], parsed)))
-        self.applied_index = entries[-1][1]
+        self._applied_term, self.applied_index = entries[-1][:2]
         self._log_bytes += size
         return finished
 
     def _maybe_snapshot(self) -> None:
-        """Bounds the log: by number, and by weight, so that snapshots of a large store are as rare as they are dear."""
+        """Bounds the log: by number, and by the weight of the last snapshot, so that dear ones are rare.
+
+        Not by the weight of the store now: it may gain more with every entry than the log does.
+        """
         behind = self.applied_index - self._storage.snapshot().index
-        if behind >= self.config.snapshot_entries and self._log_bytes >= self.store.size_bytes:
+        if behind >= self.config.snapshot_entries and self._log_bytes >= len(self._storage.snapshot().data):
             self.create_snapshot()
 
     def create_snapshot(self) -> None:

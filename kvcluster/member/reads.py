@@ -19,7 +19,7 @@ Done = Callable[[EtcdError | None], object]
 
 
 class Batch(NamedTuple):
-    """Reads that share a question. deadline: of the oldest; retry: when to ask again."""
+    """Reads, each with its deadline, that share a question. retry_tick: when to ask again."""
 
     reads: list[tuple[Done, int]]
     retry_tick: int
@@ -45,6 +45,11 @@ class Reads:
     def __len__(self) -> int:
         held = sum(len(reads) for _, reads in self._held)
         return len(self._waiting) + held + (len(self._asked.reads) if self._asked else 0)
+
+    @property
+    def waiting_count(self) -> int:
+        """Reads that no question has been put for yet."""
+        return len(self._waiting)
 
     @property
     def wants_to_ask(self) -> bool:
@@ -95,6 +100,9 @@ class Reads:
         """Those that have waited too long, wherever they stand."""
         expired = [done for done, deadline in self._waiting if deadline <= now_tick]
         self._waiting = [read for read in self._waiting if read[1] > now_tick]
+        if self._asked is not None:
+            expired += [done for done, deadline in self._asked.reads if deadline <= now_tick]
+            self._asked.reads[:] = [read for read in self._asked.reads if read[1] > now_tick]
         held = []
         for index, reads in self._held:
             expired += [done for done, deadline in reads if deadline <= now_tick]

@@ -175,7 +175,9 @@ def test_a_refusal_changes_nothing(filled: Any, refused: pb.RequestOp, error: ty
 
 def test_puts_are_checked_before_ranges(filled: Any) -> None:
     """etcd: checkRequests runs once over the path for puts, then once for ranges."""
-    assert isinstance(txn(filled, success=[op_range(b"a", revision=9), op_put(b"x", lease=99)]).error, LeaseNotFoundError)
+    assert isinstance(
+        txn(filled, success=[op_range(b"a", revision=9), op_put(b"x", lease=99)]).error, LeaseNotFoundError
+    )
 
 
 def test_only_the_chosen_path_is_checked(filled: Any) -> None:

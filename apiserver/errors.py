@@ -40,7 +40,7 @@ class StatusError(Exception):
             "reason": self.reason,
             "code": self.code,
         }
-        if self.details:
+        if self.details is not None:
             status["details"] = self.details
         return status
 
@@ -55,7 +55,9 @@ def _qualified(group: str, plural: str) -> str:
 
 
 def not_found(group: str, plural: str, name: str) -> StatusError:
-    return StatusError(404, "NotFound", f'{_qualified(group, plural)} "{name}" not found', _details(group, plural, name))
+    return StatusError(
+        404, "NotFound", f'{_qualified(group, plural)} "{name}" not found', _details(group, plural, name)
+    )
 
 
 def already_exists(group: str, plural: str, name: str) -> StatusError:
@@ -96,9 +98,8 @@ def unauthorized(message: str = "Unauthorized") -> StatusError:
     return StatusError(401, "Unauthorized", message)
 
 
-def method_not_allowed(group: str, plural: str, verb: str) -> StatusError:
-    message = f'{verb} is not supported on resources of kind "{_qualified(group, plural)}"'
-    return StatusError(405, "MethodNotAllowed", message, _details(group, plural))
+def method_not_allowed() -> StatusError:
+    return StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
 def not_acceptable(message: str) -> StatusError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from apiserver.errors import not_acceptable, unsupported_media_type
+from apiserver.errors import StatusError, not_acceptable, unsupported_media_type
 
 JSON_TYPES = ("application/json", "application/*", "*/*")
 ACCEPTED_BODIES = ["application/json", "application/yaml"]
@@ -65,5 +65,5 @@ def patch_type(content_type: str) -> str:
     """ "json", "merge" or "strategic". Raises UnsupportedMediaType."""
     found = PATCH_TYPES.get(_parse(content_type)[0] if content_type else "")
     if found is None:
-        raise unsupported_media_type(list(PATCH_TYPES))
+        raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from apiserver.errors import Cause, StatusError, invalid
+from apiserver.errors import Cause, StatusError, bad_request, invalid
 from apiserver.kinds import Resource
 from apiserver.meta import parse_field_selector, parse_label_selector
 from apiserver.storage import Stored
@@ -50,13 +50,13 @@ def _refuse(field: str, reason: str, message: str) -> StatusError:
 
 
 def parse_revision(query: Mapping[str, str]) -> int:
-    """resourceVersion as a number; 0 where it is empty or "0". Raises BadRequest-like Invalid for other text."""
+    """resourceVersion as a number; 0 where it is empty or "0". Raises BadRequest for other text."""
     text = query.get("resourceVersion", "")
     if not text:
         return 0
     if not text.isdecimal():
-        text = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise _refuse("resourceVersion", "FieldValueInvalid", text)
+        why = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise bad_request(f"invalid resource version: resourceVersion: {why}")
     return int(text)
 
 
@@ -67,8 +67,7 @@ def parse_limit(query: Mapping[str, str]) -> int:
     try:
         return max(int(text), 0)
     except ValueError:
-        message = f'Invalid value: "{text}": must be an integer'
-        raise _refuse("limit", "FieldValueInvalid", message) from None
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
 
 
 def check_list_options(query: Mapping[str, str], *, is_watch: bool) -> None:
@@ -96,7 +95,7 @@ def check_list_options(query: Mapping[str, str], *, is_watch: bool) -> None:
         text = "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
         raise _refuse("resourceVersionMatch", "FieldValueForbidden", text)
     if match not in (EXACT, NOT_OLDER_THAN):
-        text = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"'
+        text = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan", ""'
         raise _refuse("resourceVersionMatch", "FieldValueNotSupported", text)
     if match == EXACT and version == "0":
         text = 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"'

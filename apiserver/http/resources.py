@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from apiserver.errors import StatusError, bad_request, invalid, method_not_allowed
+from apiserver.errors import StatusError, bad_request, invalid, method_not_allowed, too_large_resource_version
 from apiserver.http.media import (
     OBJECT,
     PARTIAL,
@@ -69,7 +69,7 @@ class Write(NamedTuple):
 def _write_options(request: Request, kind: str) -> Write:
     dry_run = request.query.get("dryRun", "")
     if dry_run not in ("", "All"):
-        raise invalid("meta.k8s.io", kind, "", [not_supported("dryRun", dry_run, ("All",))])
+        raise invalid("meta.k8s.io", kind, "", [not_supported("dryRun", [dry_run], ("All",))])
     return Write(dry_run == "All", check_field_validation(request.query.get("fieldValidation", ""), kind))
 
 
@@ -117,6 +117,8 @@ async def list_or_watch(registry: Registry, request: Request, target: Target) ->
         position=position,
         accepts=selection.accepts if needs_look else None,
     )
+    if revision > page.revision:
+        raise too_large_resource_version(revision, page.revision)
     metadata: Object = {"resourceVersion": str(page.revision)}
     if page.token:
         metadata["continue"] = page.token
@@ -348,5 +350,5 @@ def find_handler(method: str, target: Target) -> Handler:
         allowed = target.resource.verbs
     found = table.get("GET" if method == "HEAD" else method)
     if found is None or found[0] not in allowed:
-        raise method_not_allowed(target.resource.group, target.resource.plural, method.lower())
+        raise method_not_allowed()
     return found[1]

@@ -34,6 +34,8 @@ def find_target(catalog: Catalog, path: str) -> Target | None:
         group, version, rest = parts[1], parts[2], parts[3:]
     else:
         return None
+    if not catalog.resources(group, version):
+        return None
     is_watch_path = rest[0] == "watch" and len(rest) > 1
     if is_watch_path:
         rest = rest[1:]

@@ -28,8 +28,11 @@ def check_preconditions(resource: Resource, obj: Object, options: DeleteOptions)
         (options.resource_version, metadata["resourceVersion"], "ResourceVersion"),
     ):
         if said and said != known:
-            why = f"Precondition failed: {what} in precondition: {said}, {what} in object meta: {known}"
-            raise conflict(resource.group, resource.plural, metadata["name"], why)
+            why = (
+                f"the {what} in the precondition ({said}) does not match the {what} in record ({known}). "
+                "The object might have been deleted and then recreated"
+            )
+            raise conflict(resource.group, resource.kind, metadata["name"], why)
 
 
 def grace_period_s(resource: Resource, obj: Object, asked: int | None) -> int:

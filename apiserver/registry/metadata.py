@@ -45,7 +45,15 @@ def check_identity(resource: Resource, obj: Object, old: Object) -> None:
     metadata, known = obj["metadata"], old["metadata"]
     uid = metadata.get("uid")
     if uid and uid != known.get("uid"):
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {known.get('uid')}"
+        key = (
+            f"{resource.storage_prefix}/{known['namespace']}/"
+            if "namespace" in known
+            else f"{resource.storage_prefix}/"
+        )
+        why = (
+            f"StorageError: invalid object, Code: 4, Key: {key}{known['name']}, ResourceVersion: 0, AdditionalErrorMsg: "
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {known.get('uid')}"
+        )
         raise conflict(resource.group, resource.plural, known["name"], why)
     version = metadata.get("resourceVersion")
     if version and version != known["resourceVersion"]:

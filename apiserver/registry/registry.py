@@ -103,7 +103,7 @@ class Registry:
 
     async def create(self, resource: Resource, namespace: str, obj: Object, *, dry_run: bool = False) -> Stored:
         """`obj` is the decoded body, the caller's own. Raises AlreadyExists, Invalid, Forbidden, BadRequest."""
-        if obj["metadata"].get("resourceVersion"):
+        if obj["metadata"].get("resourceVersion") and not dry_run:
             raise bad_request("resourceVersion should not be set on objects to be created")
         metadata.check_address(resource, obj, namespace, "")
         if not resource.group and resource.plural == "services":
@@ -174,7 +174,7 @@ class Registry:
         """The object as stored. prepare: the resource's hook for this kind of update; by default prepare_update.
 
         must_name_version: a PUT: without a resourceVersion it is refused where the resource wants one. is_free: `change` is
-        the server's own and may touch what is immutable for clients.
+        the server's own: it may touch what is immutable for clients, and does not count as a generation.
         Raises NotFound, Conflict, Invalid, Forbidden, and what `change` raises.
         """
         prepare = prepare or resource.prepare_update
@@ -196,7 +196,7 @@ class Registry:
             attributes = self._attributes(UPDATE, resource, subresource, namespace, name, obj, old.obj)
             await self._mutate(attributes)
             prepare(obj, old.obj)
-            if resource.tracks_generation and resource.generation_changed(obj, old.obj):
+            if resource.tracks_generation and not is_free and resource.generation_changed(obj, old.obj):
                 obj["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
             causes = resource.validate(obj) + ([] if is_free else resource.validate_update(obj, old.obj))
             if causes:

@@ -31,7 +31,7 @@ def decode_continue(text: str) -> Position:
         token = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         version, revision, start = token["v"], token["rv"], token["start"]
     except (binascii.Error, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        raise bad_request("continue key is not valid: encoded token cannot be decoded") from None
+        raise bad_request("invalid continue token: continue key is not valid: it cannot be decoded") from None
     if version != VERSION or not isinstance(revision, int) or not isinstance(start, str) or ".." in start:
-        raise bad_request("continue key is not valid: unrecognized token")
+        raise bad_request("invalid continue token: continue key is not valid: unrecognized token")
     return Position(revision, start)

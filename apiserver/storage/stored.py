@@ -23,7 +23,7 @@ def encode_value(obj: dict[str, Any]) -> bytes:
 
 
 class Stored:
-    """`value`: the bytes as stored; `revision`: which becomes the resourceVersion."""
+    """`value`: the bytes as stored; `revision`: which becomes the resourceVersion; 0 = not stored (dry run), it has none."""
 
     __slots__ = ("key", "value", "revision", "_encoded", "_obj")
 
@@ -44,6 +44,8 @@ class Stored:
 
     def _splice(self) -> bytes:
         value = self.value
+        if not self.revision:
+            return value
         at = value.find(_METADATA)
         # Only the object's own metadata stands before any other brace; anything else is encoded anew.
         if at < 0 or value.count(b"{", 0, at) != 1:
@@ -58,7 +60,8 @@ class Stored:
         obj = self._obj
         if obj is None:
             obj = orjson.loads(self.value)
-            obj.setdefault("metadata", {})["resourceVersion"] = str(self.revision)
+            if self.revision:
+                obj.setdefault("metadata", {})["resourceVersion"] = str(self.revision)
             self._obj = obj
         return obj
 

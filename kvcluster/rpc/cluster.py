@@ -5,7 +5,7 @@ from __future__ import annotations
 from kvcluster import pb
 from kvcluster.errors import EtcdError
 from kvcluster.member import Member
-from kvcluster.rpc.decoding import decode
+from kvcluster.rpc.decoding import decode_unary
 from kvcluster.rpc.status import status_of
 from kvcluster.wire import ServiceCall
 
@@ -18,7 +18,7 @@ class ClusterService:
 
     def member_list(self, call: ServiceCall, payload: bytes) -> None:
         """linearizable: after a read barrier. The header of all Cluster answers has no revision (etcd)."""
-        request = decode(pb.MemberListRequest, payload, call)
+        request = decode_unary(pb.MemberListRequest, payload, call, self._member)
         if request is None:
             return
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kvcluster import pb
-from kvcluster.errors import EtcdError, NoLeaderError
+from kvcluster.errors import EtcdError
 from kvcluster.member import Applied, Member, ops
 from kvcluster.rpc.checks import (
     check_delete_range,
@@ -20,7 +20,7 @@ from kvcluster.rpc.checks import (
     is_read_only,
     is_serializable,
 )
-from kvcluster.rpc.decoding import decode, lacks_leader
+from kvcluster.rpc.decoding import decode_unary
 from kvcluster.rpc.status import status_of
 from kvcluster.wire import ServiceCall
 
@@ -41,13 +41,10 @@ class KvService:
             call.fail(*status_of(applied.error))
 
     def _propose(self, call: ServiceCall, op: int, payload: bytes, request: Any) -> None:
-        if lacks_leader(call, self._member):
-            call.fail(*status_of(NoLeaderError()))
-            return
         self._member.propose(op, payload, lambda applied: self._answer(call, applied), request)
 
     def put(self, call: ServiceCall, payload: bytes) -> None:
-        request = decode(pb.PutRequest, payload, call)
+        request = decode_unary(pb.PutRequest, payload, call, self._member)
         if request is None:
             return
         try:
@@ -58,7 +55,7 @@ class KvService:
         self._propose(call, ops.PUT, payload, request)
 
     def delete_range(self, call: ServiceCall, payload: bytes) -> None:
-        request = decode(pb.DeleteRangeRequest, payload, call)
+        request = decode_unary(pb.DeleteRangeRequest, payload, call, self._member)
         if request is None:
             return
         try:
@@ -69,7 +66,7 @@ class KvService:
         self._propose(call, ops.DELETE_RANGE, payload, request)
 
     def range(self, call: ServiceCall, payload: bytes) -> None:
-        request = decode(pb.RangeRequest, payload, call)
+        request = decode_unary(pb.RangeRequest, payload, call, self._member)
         if request is None:
             return
         try:
@@ -84,9 +81,6 @@ class KvService:
         if serializable:
             self._answer(call, look())
             return
-        if lacks_leader(call, member):
-            call.fail(*status_of(NoLeaderError()))
-            return
 
         def done(error: EtcdError | None) -> None:
             if error is None:
@@ -97,7 +91,7 @@ class KvService:
         member.read_barrier(done)
 
     def txn(self, call: ServiceCall, payload: bytes) -> None:
-        request = decode(pb.TxnRequest, payload, call)
+        request = decode_unary(pb.TxnRequest, payload, call, self._member)
         if request is None:
             return
         try:
@@ -111,7 +105,7 @@ class KvService:
             self._propose(call, ops.TXN, payload, request)
 
     def compact(self, call: ServiceCall, payload: bytes) -> None:
-        request = decode(pb.CompactionRequest, payload, call)
+        request = decode_unary(pb.CompactionRequest, payload, call, self._member)
         if request is None:
             return
 

@@ -7,7 +7,7 @@ from collections import deque
 from kvcluster import pb
 from kvcluster.errors import EtcdError, LeaseTtlTooLargeError, NoLeaderError
 from kvcluster.member import Applied, LeaseAnswer, Member, ops
-from kvcluster.rpc.decoding import decode, lacks_leader
+from kvcluster.rpc.decoding import decode, decode_unary, lacks_leader
 from kvcluster.rpc.status import status_of
 from kvcluster.wire import ServiceCall
 
@@ -28,7 +28,7 @@ class LeaseService:
 
     def grant(self, call: ServiceCall, payload: bytes) -> None:
         """ID 0: the member chooses, before the request enters the log, so that all members apply the same."""
-        request = decode(pb.LeaseGrantRequest, payload, call)
+        request = decode_unary(pb.LeaseGrantRequest, payload, call, self._member)
         if request is None:
             return
         if request.TTL > MAX_TTL_S:
@@ -40,7 +40,7 @@ class LeaseService:
         self._member.propose(ops.LEASE_GRANT, payload, lambda applied: self._answer(call, applied), request)
 
     def revoke(self, call: ServiceCall, payload: bytes) -> None:
-        request = decode(pb.LeaseRevokeRequest, payload, call)
+        request = decode_unary(pb.LeaseRevokeRequest, payload, call, self._member)
         if request is not None:
             self._member.propose(ops.LEASE_REVOKE, payload, lambda applied: self._answer(call, applied), request)
 
@@ -50,7 +50,7 @@ class LeaseService:
         return KeepAliveStream(call, self._member)
 
     def time_to_live(self, call: ServiceCall, payload: bytes) -> None:
-        request = decode(pb.LeaseTimeToLiveRequest, payload, call)
+        request = decode_unary(pb.LeaseTimeToLiveRequest, payload, call, self._member)
         if request is None:
             return
 
@@ -67,7 +67,7 @@ class LeaseService:
 
     def leases(self, call: ServiceCall, payload: bytes) -> None:
         """This member's own list, the first to expire in front."""
-        if decode(pb.LeaseLeasesRequest, payload, call) is None:
+        if decode_unary(pb.LeaseLeasesRequest, payload, call, self._member) is None:
             return
         statuses = [pb.LeaseStatus(ID=lease.id) for lease in self._member.lessor.leases()]
         body = pb.LeaseLeasesResponse(leases=statuses).SerializeToString()
@@ -90,6 +90,8 @@ class KeepAliveStream:
         self._is_half_closed = False
 
     def on_message(self, payload: bytes) -> None:
+        if not self._call.is_active:
+            return
         request = decode(pb.LeaseKeepAliveRequest, payload, self._call)
         if request is not None:
             self._waiting.append(request.ID)
@@ -107,6 +109,7 @@ class KeepAliveStream:
         def answered(answer: LeaseAnswer | EtcdError) -> None:
             self._is_asking = False
             if isinstance(answer, EtcdError):
+                self._waiting.clear()
                 self._call.finish(*status_of(answer))
                 return
             self._call.send(header, pb.LeaseKeepAliveResponse(ID=lease, TTL=answer.ttl_s).SerializeToString())

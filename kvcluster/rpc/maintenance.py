@@ -5,7 +5,7 @@ from __future__ import annotations
 from kvcluster import pb
 from kvcluster.errors import EtcdError, NoLeaderError, UnimplementedError
 from kvcluster.member import Member
-from kvcluster.rpc.decoding import decode
+from kvcluster.rpc.decoding import decode_unary
 from kvcluster.rpc.status import status_of
 from kvcluster.rpc.version import SERVER_VERSION
 from kvcluster.wire import ServiceCall
@@ -21,7 +21,7 @@ class MaintenanceService:
         call.reply(self._member.header(self._member.store.revision), body)
 
     def status(self, call: ServiceCall, payload: bytes) -> None:
-        if decode(pb.StatusRequest, payload, call) is None:
+        if decode_unary(pb.StatusRequest, payload, call, self._member) is None:
             return
         member = self._member
         size_bytes = member.store.size_bytes
@@ -40,7 +40,7 @@ class MaintenanceService:
 
     def alarm(self, call: ServiceCall, payload: bytes) -> None:
         """There are no alarms yet, so listing them is an empty list; raising or disarming one is refused."""
-        request = decode(pb.AlarmRequest, payload, call)
+        request = decode_unary(pb.AlarmRequest, payload, call, self._member)
         if request is None:
             return
         if request.action != pb.AlarmRequest.GET:
@@ -50,15 +50,15 @@ class MaintenanceService:
 
     def defragment(self, call: ServiceCall, payload: bytes) -> None:
         """The store is in memory and never fragmented. The answer has no header (etcd)."""
-        if decode(pb.DefragmentRequest, payload, call) is not None:
+        if decode_unary(pb.DefragmentRequest, payload, call, self._member) is not None:
             call.reply(b"")
 
     def hash(self, call: ServiceCall, payload: bytes) -> None:
-        if decode(pb.HashRequest, payload, call) is not None:
+        if decode_unary(pb.HashRequest, payload, call, self._member) is not None:
             self._reply(call, pb.HashResponse(hash=self._member.store.hash()).SerializeToString())
 
     def hash_kv(self, call: ServiceCall, payload: bytes) -> None:
-        request = decode(pb.HashKVRequest, payload, call)
+        request = decode_unary(pb.HashKVRequest, payload, call, self._member)
         if request is None:
             return
         store = self._member.store

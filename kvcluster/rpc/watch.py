@@ -103,6 +103,8 @@ class WatchStream:
     # ---- requests ----
 
     def on_message(self, payload: bytes) -> None:
+        if not self._call.is_active:
+            return  # the call is over, the client did not know yet
         request = decode(pb.WatchRequest, payload, self._call)
         if request is None:
             self._release()

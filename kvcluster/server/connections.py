@@ -48,7 +48,7 @@ class ClientProtocol(asyncio.Protocol):
             self._sniff(data)
             return
         wire.receive(data)
-        if wire.http2.output and not self._is_dirty:
+        if wire.has_output and not self._is_dirty:
             self._mark_dirty()
         self._driver.wake()
 

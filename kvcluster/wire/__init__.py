@@ -3,14 +3,16 @@
 method      what a service is to a transport: the method table
 server      ServerConnection: requests in, handlers called, answers out
 client      ClientConnection: calls out, answers in
-http2       the connection both stand on: frames and flow control (RFC 9113)
-stream, frames, blocks, codes, limits    one concept each
+http2       the connection both stand on: frames in (RFC 9113)
+outbox      frames out, and flow control that waits
+stream, frames, blocks, metadata, codes, limits    one concept each
 """
 
 from kvcluster.wire import codes
 from kvcluster.wire.client import CLIENT_LIMITS, ClientConnection, ClientStream, Outcome
 from kvcluster.wire.frames import PREFACE
 from kvcluster.wire.limits import WireLimits
+from kvcluster.wire.metadata import Metadata
 from kvcluster.wire.method import (
     BIDI,
     HIGH_WATER_BYTES,
@@ -29,6 +31,7 @@ __all__ = [
     "CLIENT_LIMITS",
     "HIGH_WATER_BYTES",
     "LOW_WATER_BYTES",
+    "Metadata",
     "PREFACE",
     "SERVER_STREAM",
     "UNARY",

@@ -13,6 +13,7 @@ from typing import Any
 from hpack import Decoder, Encoder, HPACKError
 
 MAX_CACHED_BLOCKS = 64
+MAX_CACHED_BLOCK_BYTES = 4096
 
 
 class BlockError(ValueError):
@@ -20,16 +21,14 @@ class BlockError(ValueError):
 
 
 class BlockDecoder:
-    """One direction of one connection. `find(block)` answers what `remember` kept for the same bytes."""
+    """One direction of one connection. `find(block)` answers what `remember` kept for the same bytes, or None."""
 
-    __slots__ = ("_decoder", "_kept")
+    __slots__ = ("find", "_decoder", "_kept")
 
     def __init__(self, max_list_bytes: int) -> None:
         self._decoder = Decoder(max_header_list_size=max_list_bytes)
         self._kept: dict[bytes, Any] = {}
-
-    def find(self, block: bytes) -> Any:
-        return self._kept.get(block)
+        self.find = self._kept.get  # bound once: it is asked for every request
 
     def decode(self, block: bytes) -> tuple[list[Any], bool]:
         """(headers, may be remembered). Raises BlockError."""
@@ -37,17 +36,24 @@ class BlockDecoder:
         size, front = len(table), table[0] if table else None
         try:
             headers = list(self._decoder.decode(block, raw=True))
-        except HPACKError as error:
-            raise BlockError(str(error)) from error
-        is_stable = len(table) == size and (table[0] if table else None) is front
+        except (HPACKError, ValueError, IndexError) as error:
+            raise BlockError(f"header block: {error}") from error
+        # A block may begin with a change of the table's size (001xxxxx, RFC 7541 §6.3): it must be decoded every time.
+        is_stable = len(table) == size and (table[0] if table else None) is front and not _resizes(block)
         if not is_stable:
             self._kept.clear()
         return headers, is_stable
 
     def remember(self, block: bytes, meaning: Any) -> None:
+        if len(block) > MAX_CACHED_BLOCK_BYTES:
+            return
         if len(self._kept) >= MAX_CACHED_BLOCKS:
             self._kept.clear()
         self._kept[block] = meaning
+
+
+def _resizes(block: bytes) -> bool:
+    return bool(block) and block[0] & 0xE0 == 0x20
 
 
 def encode_block(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

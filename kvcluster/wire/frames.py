@@ -29,10 +29,13 @@ REFUSED_STREAM = 0x7
 CANCEL = 0x8
 COMPRESSION_ERROR = 0x9
 ENHANCE_YOUR_CALM = 0xB
+INADEQUATE_SECURITY = 0xC
 
 DEFAULT_WINDOW = 65_535
 DEFAULT_FRAME_SIZE = 16_384
+DEFAULT_TABLE_SIZE = 4_096
 MAX_WINDOW = 2**31 - 1
+MAX_STREAM_ID = 2**31 - 1
 
 _HEAD = struct.Struct(">BHBBI")
 _MESSAGE_HEAD = struct.Struct(">BHBBIBI")
@@ -49,10 +52,10 @@ def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
     return frame_head(kind, flags, stream_id, len(payload)) + payload
 
 
-def message_frame_head(stream_id: int, size: int) -> bytes:
+def message_frame_head(stream_id: int, size: int, flags: int = 0) -> bytes:
     """The heads of a DATA frame that holds one whole gRPC message of `size` bytes: nine bytes and five."""
     length = size + 5
-    return _MESSAGE_HEAD.pack(length >> 16, length & 0xFFFF, DATA, 0, stream_id, 0, size)
+    return _MESSAGE_HEAD.pack(length >> 16, length & 0xFFFF, DATA, flags, stream_id, 0, size)
 
 
 def settings_frame(settings: dict[int, int]) -> bytes:

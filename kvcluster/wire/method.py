@@ -7,14 +7,16 @@
                call.fail(code, text)
     streaming  handler(call) -> StreamHandler; then call.send(*chunks) per message and call.finish(code, text) at the end
 
-All of it is synchronous, and nothing in a handler waits. A call that the peer cancelled has `is_active` False; replying to it
-does nothing.
+All of it is synchronous, and nothing in a handler waits. A call that the peer cancelled, or whose deadline has passed, has
+`is_active` False; replying to it does nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
+
+from kvcluster.wire.metadata import Metadata
 
 UNARY = 0
 SERVER_STREAM = 1
@@ -35,7 +37,7 @@ class StreamHandler(Protocol):
         ...
 
     def on_cancel(self) -> None:
-        """The call is over without the service's doing: cancelled, or its connection lost. Called at most once."""
+        """The call is over without the service's doing: cancelled, too late, or its connection lost. At most once."""
         ...
 
     def on_drain(self) -> None:
@@ -47,7 +49,7 @@ class ServiceCall(Protocol):
     """What a transport hands to a handler."""
 
     @property
-    def metadata(self) -> Mapping[str, str]: ...
+    def metadata(self) -> Metadata: ...
 
     @property
     def peer(self) -> str: ...

@@ -98,7 +98,7 @@ async def etcd(tmp_path: Path) -> AsyncIterator[Side]:
     assert binary, "etcd is not installed"
     port = free_port()
     client, peer = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{free_port()}"
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: ASYNC220 - it starts and returns
         [binary, "--data-dir", str(tmp_path / "etcd"), "--unsafe-no-fsync", "--log-level", "error",
          "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer,
          "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"],
@@ -178,7 +178,7 @@ def hand_made() -> list[tuple[str, Any]]:
     ranges = [
         R(), R(b"a"), R(b"none"), R(b"b", b"a"), R(b"a", b"a"), R(b"a", b"c", limit=1), R(b"a", b"\0", limit=-1),
         R(b"a", b"\0", count_only=True, limit=1), R(b"a", b"\0", keys_only=True), R(b"a", revision=3), R(b"a", revision=2),
-        R(b"a", revision=99), R(b"a", revision=-3), 
+        R(b"a", revision=99), R(b"a", revision=-3),
         R(b"a", b"\0", min_mod_revision=4, limit=1), R(b"a", b"\0", max_mod_revision=4), R(b"a", max_mod_revision=1),
         R(b"a", b"\0", min_create_revision=3, max_create_revision=4), R(b"a", b"\0", min_mod_revision=-1, limit=2),
         R(b"a", serializable=True), R(b"a", count_only=True), R(b"a", keys_only=True), R(b"\0", b"\0", limit=3, revision=4),
@@ -241,8 +241,10 @@ def hand_made() -> list[tuple[str, Any]]:
         ("Compact", pb.CompactionRequest(revision=revision, physical=physical))
         for revision, physical in ((999, False), (5, True), (5, False), (4, False), (6, True))
     ]
-    after = [R(b"a", revision=5), R(b"a", b"\0", revision=6), R(b"a", revision=7), R(b"a", revision=-1),
-             T([R(b"a", revision=5)]), T([R(b"a", revision=-1)]), T([P(b"v"), R(b"a", revision=2)]), T([R(b"a", revision=6)])]  # fmt: skip
+    after = [
+        R(b"a", revision=5), R(b"a", b"\0", revision=6), R(b"a", revision=7), R(b"a", revision=-1), T([R(b"a", revision=5)]),
+        T([R(b"a", revision=-1)]), T([P(b"v"), R(b"a", revision=2)]), T([R(b"a", revision=6)]),
+    ]  # fmt: skip
     first = [R(b"a"), ("Compact", pb.CompactionRequest(revision=2)), ("Compact", pb.CompactionRequest(revision=0)),
              ("Compact", pb.CompactionRequest(revision=0)), R(keys[0], revision=1)]  # fmt: skip
     return [*first, *fill, *sorts, *ranges, *compares, *txns, *leases, *compact, *after, *deletes, R(b"\0", b"\0")]

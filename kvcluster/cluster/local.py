@@ -58,8 +58,8 @@ class Cluster:
     """See the module's contract.
 
     members: how many, 1 to 9. tick_ms, election_ticks: the members' time; the defaults elect within half a second, and no
-    slower computer breaks them: all members stand still together. watch_progress_notify_interval_s: as etcd's flag.
-    Raises ConfigError.
+    slower computer breaks them: all members stand still together. request_timeout_s: of a write that finds no majority.
+    watch_progress_notify_interval_s, snapshot_entries: as etcd's flags. Raises ConfigError.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Cluster:
         members: int = 1,
         tick_ms: int = 20,
         election_ticks: int = 10,
+        request_timeout_s: float = 5.0,
         watch_progress_notify_interval_s: float = 600.0,
         snapshot_entries: int = 10_000,
     ) -> None:
@@ -78,6 +79,7 @@ class Cluster:
         urls = [(f"memory://{name}",) for name in names]
         ids = [member_id(url, token) for url in urls]
         records = tuple(MemberRecord(*row) for row in zip(ids, names, urls, strict=True))
+        self._timeout_s = request_timeout_s + 2 * election_ticks * tick_ms / 1000
         self._progress_interval_s = watch_progress_notify_interval_s
         self._network = MemoryNetwork()
         self._clients: weakref.WeakSet[EmbeddedClient] = weakref.WeakSet()
@@ -86,7 +88,7 @@ class Cluster:
             try:
                 config = MemberConfig(
                     id=id, members=records, tick_ms=tick_ms, election_ticks=election_ticks,
-                    request_timeout_ticks=(5000 + 2 * election_ticks * tick_ms) // tick_ms,
+                    request_timeout_ticks=round(request_timeout_s * 1000 / max(tick_ms, 1)),
                     snapshot_entries=snapshot_entries,
                 )  # fmt: skip
             except ValueError as cause:
@@ -209,13 +211,13 @@ class Cluster:
         ]
         return max(leading)[1] if leading else None
 
-    async def wait_leader(self) -> int:
+    async def wait_leader(self, *, other_than: int | None = None) -> int:
         """The leader, once a majority follows it. Bound it with asyncio.timeout.
 
-        Raises StoppedError if no member is running.
+        other_than: a leader that was; it does not count. Raises StoppedError if no member is running.
         """
         number = self._find_followed_leader()
-        while number is None:
+        while number is None or number == other_than:
             await self._next_tick()
             number = self._find_followed_leader()
         return number
@@ -249,7 +251,7 @@ class Cluster:
         member is stopped, and its watches wait for its restart.
         """
         find = self._find_leading if member is None else partial(self._find_seat, self._seat(member))
-        client = EmbeddedClient(find, progress_interval_s=self._progress_interval_s)
+        client = EmbeddedClient(find, timeout_s=self._timeout_s, progress_interval_s=self._progress_interval_s)
         self._clients.add(client)
         return client
 

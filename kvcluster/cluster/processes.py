@@ -182,6 +182,7 @@ class ProcessCluster:
         self._serve_args = list(serve_args)
         self._ready_s = ready_s
         self._children: list[subprocess.Popen[bytes]] = []
+        self._arguments: dict[str, list[str]] = {}
         self.members: list[MemberProcess] = []
 
     async def __aenter__(self) -> ProcessCluster:
@@ -247,22 +248,27 @@ class ProcessCluster:
         self.members = []
         for name, peer_url, (client, _) in zip(names, peers, ports, strict=True):
             client_url = f"http://{host}:{client}"
-            arguments = [
+            self._arguments[name] = [
                 *("--name", name, "--initial-cluster", cluster, "--initial-cluster-state", "new"),
                 *("--listen-client-urls", client_url, "--advertise-client-urls", client_url),
                 *("--listen-peer-urls", peer_url, "--initial-advertise-peer-urls", peer_url),
                 *self._serve_args,
             ]
-            log = self._folder.path / f"{name}.log"
-            with log.open("ab") as out:
-                child = subprocess.Popen(
-                    [sys.executable, "-m", "kvcluster", "serve", *arguments],
-                    stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-                )  # fmt: skip
-            self._children.append(child)
-            started = _start_of(child.pid)
-            self.members.append(MemberProcess(name, child.pid, started, client_url, peer_url, str(log)))
+            self._children.append(self._spawn_one(name))
+            pid = self._children[-1].pid
+            log = str(self._log_of(name))
+            self.members.append(MemberProcess(name, pid, _start_of(pid), client_url, peer_url, log))
             self._folder.write(self.members)
+
+    def _log_of(self, name: str) -> Path:
+        return self._folder.path / f"{name}.log"
+
+    def _spawn_one(self, name: str) -> subprocess.Popen[bytes]:
+        with self._log_of(name).open("ab") as out:
+            return subprocess.Popen(
+                [sys.executable, "-m", "kvcluster", "serve", *self._arguments[name]],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+            )  # fmt: skip
 
     async def _wait_ready(self) -> None:
         deadline_s = time.monotonic() + self._ready_s
@@ -278,20 +284,32 @@ class ProcessCluster:
             if waiting:
                 await asyncio.sleep(POLL_S)
 
+    def _index(self, name: str) -> int:
+        for index, member in enumerate(self.members):
+            if member.name == name:
+                return index
+        raise ValueError(f"no member {name!r}")
+
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Signals a member's process, by name; the others are not told. ValueError for an unknown name."""
-        for member, child in zip(self.members, self._children, strict=True):
-            if member.name == name:
-                child.send_signal(number)
-                return
-        raise ValueError(f"no member {name!r}")
+        self._children[self._index(name)].send_signal(number)
 
     async def wait_ended(self, name: str) -> int:
         """The exit code of a member's process, once it has ended; negative: the signal that ended it."""
-        for member, child in zip(self.members, self._children, strict=True):
-            if member.name == name:
-                return await asyncio.to_thread(child.wait)
-        raise ValueError(f"no member {name!r}")
+        return await asyncio.to_thread(self._children[self._index(name)].wait)
+
+    def respawn(self, name: str) -> None:
+        """Starts an ended member again, with the same flags. While the others live they will refuse it (see above)."""
+        index = self._index(name)
+        if self._children[index].poll() is None:
+            raise ValueError(f"member {name!r} is running")
+        child = self._children[index] = self._spawn_one(name)
+        self.members[index] = self.members[index]._replace(pid=child.pid, started=_start_of(child.pid))
+        self._folder.write(self.members)
+
+    def log(self, name: str) -> str:
+        """What a member has written so far."""
+        return Path(self.members[self._index(name)].log).read_text(errors="replace")
 
     async def status(self) -> list[MemberStatus]:
         return await cluster_status(self._folder)

@@ -74,7 +74,9 @@ class Bench:
     """One member, its storage, its services; `turn` is the shell's."""
 
     def __init__(self, members: int = 1, progress_interval_s: float = 600.0, **fields: Any) -> None:
-        records = tuple(MemberRecord(id, f"m{id}", (f"http://p{id}",), (f"http://c{id}",)) for id in range(1, members + 1))
+        records = tuple(
+            MemberRecord(id, f"m{id}", (f"http://p{id}",), (f"http://c{id}",)) for id in range(1, members + 1)
+        )
         config = MemberConfig(id=1, members=records, **fields)
         self.storage = MemoryStorage(voters=[record.id for record in records])
         self.member = Member(config, self.storage)

@@ -250,7 +250,6 @@ def hand_made() -> list[tuple[str, Any]]:
     return [*first, *fill, *sorts, *ranges, *compares, *txns, *leases, *compact, *after, *deletes, R(b"\0", b"\0")]
 
 
-
 async def compare(etcd: Side, ours: Side, requests: list[tuple[str, Any]]) -> list[str]:
     found = []
     for number, (name, request) in enumerate(requests):
@@ -314,7 +313,9 @@ def random_requests(seed: int, count: int) -> list[tuple[str, Any]]:
 
     requests = []
     for _ in range(count):
-        match dice.choices(["put", "range", "delete", "txn", "grant", "revoke", "compact"], [5, 6, 1, 8, 1, 0.5, 0.5])[0]:
+        match dice.choices(["put", "range", "delete", "txn", "grant", "revoke", "compact"], [5, 6, 1, 8, 1, 0.5, 0.5])[
+            0
+        ]:
             case "put":
                 requests.append(put())
             case "range":
@@ -328,7 +329,9 @@ def random_requests(seed: int, count: int) -> list[tuple[str, Any]]:
             case "revoke":
                 requests.append(("LeaseRevoke", pb.LeaseRevokeRequest(ID=dice.randint(1, 3))))
             case "compact":
-                requests.append(("Compact", pb.CompactionRequest(revision=dice.randint(0, revision + 1), physical=True)))
+                requests.append(
+                    ("Compact", pb.CompactionRequest(revision=dice.randint(0, revision + 1), physical=True))
+                )
         revision += requests[-1][0] in ("Put", "Txn")
     return requests
 

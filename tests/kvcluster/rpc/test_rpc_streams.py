@@ -314,7 +314,7 @@ def test_keep_alive_answers_in_order(bench: Any) -> None:
     stream = bench.keep_alive()
     for id, ttl in ((1, 50), (2, 0), (1, 50)):
         (answer,) = stream.ask(pb.LeaseKeepAliveRequest(ID=id))
-        assert (answer.ID, answer.TTL) == (id, ttl) and answer.header.revision == 1
+        assert [id, ttl] == [answer.ID, answer.TTL] and answer.header.revision == 1
     stream.handler.on_half_close()
     assert stream.call.status == (0, "")
 

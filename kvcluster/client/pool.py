@@ -7,6 +7,7 @@ flight on the old connection are not disturbed; it is closed with the pool, or b
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 
 from kvcluster.client.channel import Channel, open_channel
@@ -70,7 +71,9 @@ class ChannelPool:
         except TimeoutError:
             raise ConnectionLostError(f"{endpoint} does not answer") from None
         except OSError as cause:
-            raise ConnectionLostError(f"{endpoint}: {cause.strerror or cause}") from cause
+            # asyncio's own text names the address again, but not what went wrong.
+            said = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(cause)
+            raise ConnectionLostError(f"{endpoint}: {said}") from cause
 
     def _connected(self, index: int, task: asyncio.Task[Channel]) -> None:
         self._connecting.pop(index, None)

@@ -7,9 +7,11 @@ limit both servers meet the same one, and the server's CPU per operation tells t
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import time
 from collections.abc import Callable
-from typing import cast
+from multiprocessing.connection import Connection
+from typing import NamedTuple, cast
 
 from benchmarks.pairs import Measured
 from kvcluster import pb
@@ -131,13 +133,21 @@ async def put_all(endpoint: str, requests: list[bytes], clients: int = 32) -> No
         link.close()
 
 
-async def run_watch(endpoint: str, *, streams: int, watchers_per_stream: int, puts: int, connections: int) -> Measured:
-    """Watchers of one prefix; a writer with 8 callers; done when every watcher has every event. Units are events."""
-    links = await open_links(endpoint, connections)
+class WatchJob(NamedTuple):
+    """A worker's share: `streams` streams of `watchers` each on `connections`, until `expected` events have come."""
+
+    endpoint: str
+    connections: int
+    streams: int
+    watchers: int
+    expected: int
+
+
+async def _watch(job: WatchJob, pipe: Connection) -> None:
+    """Says "ready" when every watcher is confirmed, and the time when the last event came."""
+    links = await open_links(job.endpoint, job.connections)
     loop = asyncio.get_running_loop()
     ready, finished = loop.create_future(), loop.create_future()
-    watchers = streams * watchers_per_stream
-    expected = watchers * puts
     counts = {"created": 0, "events": 0}
     parse = pb.WatchResponse.FromString
 
@@ -145,12 +155,12 @@ async def run_watch(endpoint: str, *, streams: int, watchers_per_stream: int, pu
         response = parse(payload)
         if response.created:
             counts["created"] += 1
-            if counts["created"] == watchers:
+            if counts["created"] == job.streams * job.watchers:
                 ready.set_result(None)
             return
         counts["events"] += len(response.events)
-        if counts["events"] == expected:
-            finished.set_result(None)
+        if counts["events"] == job.expected:
+            finished.set_result(time.perf_counter())
 
     def on_end(outcome: Outcome) -> None:
         if not finished.done():
@@ -158,18 +168,60 @@ async def run_watch(endpoint: str, *, streams: int, watchers_per_stream: int, pu
 
     create = pb.WatchCreateRequest(key=b"bench/", range_end=b"bench0")
     request = pb.WatchRequest(create_request=create).SerializeToString()
-    for number in range(streams):
-        stream = links[number % connections].connection.open_stream("/etcdserverpb.Watch/Watch", on_message, on_end)
-        for _ in range(watchers_per_stream):
+    for number in range(job.streams):
+        link = links[number % job.connections]
+        stream = link.connection.open_stream("/etcdserverpb.Watch/Watch", on_message, on_end)
+        for _ in range(job.watchers):
             stream.send(request)
     await asyncio.wait_for(ready, TIMEOUT_S)
-    writer = await open_links(endpoint, 1)
-    latencies: list[float] = []
-    started = time.perf_counter()
-    requests = [put_request(number) for number in range(puts)]
-    await _run(writer, "/etcdserverpb.KV/Put", requests, puts, 8, latencies)
-    await asyncio.wait_for(finished, TIMEOUT_S)
-    seconds = time.perf_counter() - started
-    for link in [*links, *writer]:
+    pipe.send("ready")
+    pipe.send(await asyncio.wait_for(finished, TIMEOUT_S))
+    for link in links:
         link.close()
-    return Measured(expected, seconds, latencies)
+
+
+def _watch_worker(job: WatchJob, pipe: Connection) -> None:
+    try:
+        asyncio.run(_watch(job, pipe))
+    except Exception as error:
+        pipe.send(f"{type(error).__name__}: {error}")
+
+
+async def run_watch(
+    endpoint: str, *, streams: int, watchers_per_stream: int, puts: int, connections: int, workers: int = 2
+) -> Measured:
+    """Watchers of one prefix, in `workers` processes, so that the client is not the limit; a writer with 8 callers here.
+
+    Units are events; the time ends when every watcher has every event. perf_counter is one clock for all processes on Linux.
+    """
+    context = multiprocessing.get_context("spawn")
+    share = streams // workers
+    job = WatchJob(endpoint, connections // workers, share, watchers_per_stream, share * watchers_per_stream * puts)
+    pipes, processes = [], []
+    for _ in range(workers):
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_watch_worker, args=(job, theirs))
+        process.start()
+        pipes.append(ours)
+        processes.append(process)
+    try:
+        for pipe in pipes:
+            said = await asyncio.to_thread(pipe.recv)
+            if said != "ready":
+                raise RuntimeError(said)
+        writer = await open_links(endpoint, 1)
+        latencies: list[float] = []
+        started = time.perf_counter()
+        await _run(writer, "/etcdserverpb.KV/Put", [put_request(n) for n in range(puts)], puts, 8, latencies)
+        ends = [await asyncio.to_thread(pipe.recv) for pipe in pipes]
+        for link in writer:
+            link.close()
+    finally:
+        for process in processes:
+            process.join(5)
+            if process.is_alive():
+                process.kill()
+    errors = [end for end in ends if isinstance(end, str)]
+    if errors:
+        raise RuntimeError(errors[0])
+    return Measured(job.expected * workers, max(ends) - started, latencies)

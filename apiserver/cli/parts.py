@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from apiserver.config import ApiServerConfig
 from apiserver.controllers import ControllerManager
 from apiserver.errors import StatusError
 from apiserver.nodes import Fleet, StageError, load_stages
-from apiserver.scheduler import PluginError, Scheduler, SchedulerConfig, parse_config, with_plugins
+from apiserver.scheduler import PluginError, Scheduler, SchedulerConfig, check_config, parse_config, with_plugins
 from apiserver.server import ApiServer
 from kvcluster.errors import KvClusterError
 
@@ -24,12 +26,19 @@ KNOWN_ERRORS = (KvClusterError, StatusError, ServerUnreachableError, KubeconfigE
 
 
 def load_scheduler_config(path: Path | None, plugins: Sequence[str]) -> SchedulerConfig:
-    """The configuration file, or the defaults, with the plugins of the command line. Raises UsageError."""
+    """The configuration file, or the defaults, with the plugins of the command line. Raises UsageError.
+
+    Plugins are looked for in the working directory too, as a user of `python -m` would expect.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     try:
         config = SchedulerConfig()
         if path is not None:
             config = parse_config(yaml.safe_load(path.read_text()))
-        return with_plugins(config, plugins)
+        config = with_plugins(config, plugins)
+        check_config(config)
+        return config
     except (PluginError, OSError, yaml.YAMLError, UnicodeDecodeError) as cause:
         raise UsageError(str(cause)) from cause
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from apiserver.client import Client
@@ -118,17 +118,21 @@ class LocalCluster:
         return self._store.client()
 
     def _start_parts(self) -> None:
+        """All are made before one runs, so that a wrong setting starts nothing."""
+        parts: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         if self._controllers is not None:
-            self._supervise("controllers", ControllerManager(self.client(), names=self._controllers).run())
+            parts.append(("controllers", ControllerManager(self.client(), names=self._controllers).run))
         if self._scheduler is not None:
-            self._supervise("scheduler", Scheduler(self.client(), self._scheduler).run())
+            parts.append(("scheduler", Scheduler(self.client(), self._scheduler).run))
         if self._nodes:
-            self._supervise("nodes", Fleet(self.client(), self._nodes).run())
+            parts.append(("nodes", Fleet(self.client(), self._nodes).run))
+        for name, run in parts:
+            self._supervise(name, run)
 
-    def _supervise(self, name: str, part: Awaitable[None]) -> None:
+    def _supervise(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:
             try:
-                await part
+                await part()
             except asyncio.CancelledError:
                 raise
             except Exception as cause:

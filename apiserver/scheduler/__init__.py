@@ -7,7 +7,7 @@ there), scheduler.py (the loop). A client of the API server: it works against an
 from __future__ import annotations
 
 from apiserver.scheduler.cache import Cache
-from apiserver.scheduler.config import ProfileConfig, SchedulerConfig, parse_config, with_plugins
+from apiserver.scheduler.config import ProfileConfig, SchedulerConfig, check_config, parse_config, with_plugins
 from apiserver.scheduler.cycle import Decision, schedule
 from apiserver.scheduler.framework import (
     MAX_NODE_SCORE,
@@ -42,6 +42,7 @@ __all__ = [
     "SchedulingQueue",
     "Status",
     "WeightedPlugin",
+    "check_config",
     "error",
     "load_plugin",
     "parse_config",

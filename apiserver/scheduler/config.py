@@ -119,8 +119,14 @@ def with_plugins(config: SchedulerConfig, specs: Iterable[str]) -> SchedulerConf
     return config._replace(profiles=profiles)
 
 
-def build_profile(config: ProfileConfig, client: Client) -> Profile:
-    """The plugins of one profile. Raises PluginError for a plugin that is unknown or cannot be made."""
+def check_config(config: SchedulerConfig) -> None:
+    """Makes every plugin once, and throws it away. Raises PluginError for one that cannot be made."""
+    for profile in config.profiles:
+        build_profile(profile, None)
+
+
+def build_profile(config: ProfileConfig, client: Client | None) -> Profile:
+    """The plugins of one profile; without a client they cannot bind. Raises PluginError for a plugin that is unknown or cannot be made."""
     plugins = {entry.plugin.name: entry for entry in default_plugins(client)}
     for name in config.disabled:
         if name == "*":

@@ -17,7 +17,7 @@ from apiserver.scheduler.plugins.taint_toleration import TaintToleration
 from apiserver.scheduler.profile import WeightedPlugin
 
 
-def default_plugins(client: Client) -> list[WeightedPlugin]:
+def default_plugins(client: Client | None) -> list[WeightedPlugin]:
     """Fresh plugins of the default profile, in order."""
     return [
         WeightedPlugin(SchedulingGates()),

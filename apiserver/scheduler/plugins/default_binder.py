@@ -12,10 +12,12 @@ class DefaultBinder:
     name = "DefaultBinder"
     events = ()
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client | None) -> None:
         self._client = client
 
     async def bind(self, state: CycleState, pod: PodInfo, node_name: str) -> Status:
+        if self._client is None:
+            return error("no API server to tell")
         namespace, name = pod.key
         try:
             await self._client.bind(name, namespace, node_name, uid=pod.uid)

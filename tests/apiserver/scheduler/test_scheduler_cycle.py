@@ -60,7 +60,9 @@ def test_no_nodes_at_all():
 
 def test_ties_are_broken_by_the_dice():
     cache = make_cache("a", "b", "c")
-    chosen = {schedule(default_profile(), make_pod(), cache.snapshot(), 0, lambda n, i=i: i % n).node_name for i in range(3)}
+    chosen = {
+        schedule(default_profile(), make_pod(), cache.snapshot(), 0, lambda n, i=i: i % n).node_name for i in range(3)
+    }
     assert chosen == {"a", "b", "c"}
 
 

@@ -23,11 +23,18 @@ from apiserver.scheduler.plugins import (
 def make_node(name: str, labels: dict[str, str] | None = None, **spec: Any) -> NodeInfo:
     allocatable = {"cpu": "4", "memory": "8Gi", "pods": "10"} | spec.pop("allocatable", {})
     labels = {"kubernetes.io/hostname": name} | (labels or {})
-    return NodeInfo({"metadata": {"name": name, "labels": labels}, "spec": spec, "status": {"allocatable": allocatable}})
+    return NodeInfo(
+        {"metadata": {"name": name, "labels": labels}, "spec": spec, "status": {"allocatable": allocatable}}
+    )
 
 
 def make_pod(name: str = "p", requests: dict[str, str] | None = None, owner: str = "", **spec: Any) -> PodInfo:
-    metadata: dict[str, Any] = {"namespace": "default", "name": name, "uid": f"uid-{name}", "labels": spec.pop("labels", {})}
+    metadata: dict[str, Any] = {
+        "namespace": "default",
+        "name": name,
+        "uid": f"uid-{name}",
+        "labels": spec.pop("labels", {}),
+    }
     if owner:
         metadata["ownerReferences"] = [{"uid": owner, "controller": True}]
     containers = spec.pop("containers", [{"name": "c", "resources": {"requests": requests or {}}}])
@@ -36,7 +43,10 @@ def make_pod(name: str = "p", requests: dict[str, str] | None = None, owner: str
 
 def test_requests_are_the_larger_of_containers_and_init_containers():
     pod = make_pod(
-        containers=[{"resources": {"requests": {"cpu": "100m", "memory": "1Gi"}}}, {"resources": {"requests": {"cpu": "1"}}}],
+        containers=[
+            {"resources": {"requests": {"cpu": "100m", "memory": "1Gi"}}},
+            {"resources": {"requests": {"cpu": "1"}}},
+        ],
         initContainers=[
             {"restartPolicy": "Always", "resources": {"requests": {"cpu": "50m"}}},
             {"resources": {"requests": {"cpu": "2", "memory": "512Mi"}}},
@@ -49,9 +59,16 @@ def test_requests_are_the_larger_of_containers_and_init_containers():
 def test_fit_names_everything_that_is_short():
     node = make_node("n", allocatable={"cpu": "1", "memory": "1Gi", "pods": "1"})
     node.add_pod(make_pod("other", {"cpu": "800m"}))
-    status = NodeResourcesFit().filter({}, make_pod(requests={"cpu": "300m", "memory": "2Gi", "nvidia.com/gpu": "1"}), node)
+    status = NodeResourcesFit().filter(
+        {}, make_pod(requests={"cpu": "300m", "memory": "2Gi", "nvidia.com/gpu": "1"}), node
+    )
     assert status.refused
-    assert status.reason.split("\n") == ["Too many pods", "Insufficient cpu", "Insufficient memory", "Insufficient nvidia.com/gpu"]
+    assert status.reason.split("\n") == [
+        "Too many pods",
+        "Insufficient cpu",
+        "Insufficient memory",
+        "Insufficient nvidia.com/gpu",
+    ]
     node.remove_pod(("default", "other"))
     assert NodeResourcesFit().filter({}, make_pod(requests={"cpu": "1"}), node).ok
 
@@ -137,7 +154,9 @@ def test_required_node_affinity(requirement: dict[str, Any], fits: bool):
 def test_node_selector_and_preferred_affinity():
     near, far = make_node("near", {"zone": "a"}), make_node("far", {"zone": "b"})
     assert NodeAffinity().filter({}, make_pod(nodeSelector={"zone": "a"}), far).refused
-    preferred = [{"weight": 10, "preference": {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}}]
+    preferred = [
+        {"weight": 10, "preference": {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}}
+    ]
     pod = make_pod(affinity={"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}})
     plugin = NodeAffinity()
     scores = {node.name: plugin.score({}, pod, node) for node in (near, far)}
@@ -162,7 +181,12 @@ def test_host_ports_clash_on_the_same_address_only():
 def _spread(when: str) -> dict[str, Any]:
     return {
         "topologySpreadConstraints": [
-            {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": when, "labelSelector": {"matchLabels": {"app": "web"}}}
+            {
+                "maxSkew": 1,
+                "topologyKey": "zone",
+                "whenUnsatisfiable": when,
+                "labelSelector": {"matchLabels": {"app": "web"}},
+            }
         ],
         "labels": {"app": "web"},
     }

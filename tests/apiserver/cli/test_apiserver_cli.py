@@ -1,0 +1,111 @@
+"""The `apiserver` command as a user runs it: real processes, random ports, Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+WEB = str(ROOT / "examples/web.yaml")
+
+
+async def start(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "apiserver", *arguments, cwd=ROOT, env=environment,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def up(folder: Path, *arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
+    """`apiserver up` and what it printed until it was ready."""
+    kubeconfig = folder / "kubeconfig"
+    process = await start(
+        folder, "up", "--port", "0", "--store-port", "0", "--kubeconfig", str(kubeconfig), *arguments
+    )  # fmt: skip
+    assert process.stdout is not None and process.stderr is not None
+    lines: list[str] = []
+    try:
+        async with asyncio.timeout(60):
+            while not lines or not lines[-1].startswith("Ctrl-C"):
+                line = (await process.stdout.readline()).decode()
+                assert line, f"ended early: {(await process.stderr.read()).decode()}"
+                lines.append(line)
+        yield process, lines
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--replicas", "3"), ("--processes", "--replicas", "3")], ids=str)
+async def test_up_shows_the_cluster_and_leaves_nothing_behind(tmp_path: Path, arguments: tuple[str, ...]):
+    async with up(tmp_path, "--nodes", "3", "--apply", WEB, *arguments) as (process, lines):
+        text = "".join(lines)
+        assert lines[:2] == ["deployment.apps/web created\n", "service/web created\n"]
+        pods = [line.split() for line in lines if line.strip().startswith("default") and "Running" in line]
+        assert len(pods) == 3
+        assert {row[-1] for row in pods} == {"node-0", "node-1", "node-2"}, "spread over the nodes"
+        assert text.count("leader") == 1
+        assert text.count("follower") == (2 if "--replicas" in arguments else 0)
+        kubeconfig = tmp_path / "kubeconfig"
+        assert f"export KUBECONFIG={kubeconfig}" in text
+        assert kubeconfig.stat().st_mode & 0o077 == 0
+        assert yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"].startswith(
+            "http://127.0.0.1:"
+        )
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+        assert not kubeconfig.exists()
+
+
+async def test_a_third_party_plugin_is_one_class_named_on_the_command_line(tmp_path: Path):
+    manifest = tmp_path / "pods.yaml"
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    }
+    manifest.write_text(yaml.safe_dump(pod))
+    plugin = "examples.zone_sticky:ZoneSticky=100"
+    async with up(tmp_path, "--nodes", "6", "--apply", str(manifest), "--scheduler-plugin", plugin) as (_, lines):
+        (row,) = [line.split() for line in lines if line.strip().startswith("default") and "Running" in line]
+        assert row[-1] in ("node-0", "node-3"), "nodes are dealt to zone-a, zone-b, zone-c in turn"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("up", "--replicas", "2"), 2, "--replicas 2"),
+        (("up", "--nodes", "-1"), 2, "--nodes"),
+        (("up", "--apply", "/nowhere.yaml"), 1, "/nowhere.yaml: No such file"),
+        (("up", "--scheduler-plugin", "nonsense"), 2, "nonsense"),
+        (("up", "--log-level", "loud"), 2, "--log-level loud"),
+        (("up", "--bogus"), 2, "--bogus"),
+        (("serve",), 2, "--etcd-servers"),
+        (("serve", "--etcd-servers", "http://127.0.0.1:1", "--port", "0"), 1, "127.0.0.1:1"),
+        (("scheduler", "--kubeconfig", "/nowhere"), 1, "/nowhere"),
+        (("controllers", "--kubeconfig", "/nowhere"), 1, "/nowhere"),
+        (("nodes", "--kubeconfig", "/nowhere"), 1, "/nowhere"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+async def test_mistakes_are_told_in_words(tmp_path: Path, arguments: tuple[str, ...], code: int, said: str):
+    process = await start(tmp_path, *arguments)
+    async with asyncio.timeout(40):
+        out, err = await process.communicate()
+    assert process.returncode == code, err.decode()
+    assert said in err.decode()
+    assert "Traceback" not in err.decode()
+    assert out == b""

@@ -370,12 +370,12 @@ class Member:
         return finished
 
     def _maybe_snapshot(self) -> None:
-        """Bounds the log: by number, and by the weight of the last snapshot, so that dear ones are rare.
+        """Bounds the log: by number, and by twice the weight of the last snapshot, so that dear ones are rare.
 
         Not by the weight of the store now: it may gain more with every entry than the log does.
         """
         behind = self.applied_index - self._storage.snapshot().index
-        if behind >= self.config.snapshot_entries and self._log_bytes >= len(self._storage.snapshot().data):
+        if behind >= self.config.snapshot_entries and self._log_bytes >= 2 * len(self._storage.snapshot().data):
             self.create_snapshot()
 
     def create_snapshot(self) -> None:

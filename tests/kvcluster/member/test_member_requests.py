@@ -11,6 +11,7 @@ from kvcluster.errors import (
     StoppedError,
     TooManyRequestsError,
 )
+from kvcluster.raft import MessageType
 
 
 def test_a_lone_member_leads_at_once_and_publishes_itself_once(alone: Any) -> None:
@@ -182,3 +183,38 @@ def test_a_done_may_propose_and_read_again(alone: Any, box: Any) -> None:
     alone[1].propose(1, b"\x0a\x01k", lambda applied: (alone[1].read_barrier(later), box.put(alone[1], b"next")))
     alone.pump()
     assert later.only is None and alone[1].store.get(b"next") is not None
+
+
+def test_an_answer_to_a_question_of_an_earlier_life_is_passed_over(three: Any, box: Any) -> None:
+    """Its index knows nothing of what was written since (the first story of tests/kvcluster/sim)."""
+    leader, follower = three.settle(), three.follower()
+    held: list[Any] = []
+
+    def hold(message: Any) -> bool:
+        """Keeps what the leader says to a question."""
+        if message.to == follower.id and getattr(message, "type", None) == MessageType.READ_INDEX_RESP:
+            held.append(message)
+            return True
+        return False
+
+    three.drop = hold
+    follower.read_barrier(box.answers())
+    three.pump()
+    assert len(held) == 1
+    late = held[0]
+    three.machines[follower.id].restart()
+    follower = three[follower.id]
+    write = box.put(leader, b"new")
+    three.tick(3)
+    assert write.only.error is None
+    read = box.answers()
+    follower.read_barrier(read)
+    three.pump()
+    assert len(held) == 2 and held[1].context != late.context
+    follower.receive(late._replace(term=follower.term))
+    three.drop = lambda message: True
+    three.pump()
+    assert not read
+    follower.receive(held[1])
+    three.pump()
+    assert read.only is None and follower.store.get(b"new") is not None

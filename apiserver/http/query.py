@@ -10,6 +10,7 @@ from apiserver.kinds import Resource
 from apiserver.meta import parse_field_selector, parse_label_selector
 from apiserver.storage import Stored
 
+MAX_REVISION = 2**63 - 1
 EXACT, NOT_OLDER_THAN = "Exact", "NotOlderThan"
 
 
@@ -33,12 +34,15 @@ def parse_selection(resource: Resource, namespace: str, name: str, query: Mappin
     if matches_fields is None and matches_labels is None and not namespace:
         return Selection(None, key)
 
+    prefix = f"{resource.storage_prefix}/{namespace}/".encode() if namespace else b""
+
     def accepts(stored: Stored) -> bool:
-        obj = stored.obj
-        metadata = obj["metadata"]
-        if namespace and metadata.get("namespace") != namespace:
+        if not stored.key.startswith(prefix):
             return False
-        if matches_labels is not None and not matches_labels(metadata.get("labels") or {}):
+        if matches_labels is None and matches_fields is None:
+            return True  # by its key alone: nothing is decoded
+        obj = stored.obj
+        if matches_labels is not None and not matches_labels(obj["metadata"].get("labels") or {}):
             return False
         return matches_fields is None or matches_fields(obj)
 
@@ -54,8 +58,11 @@ def parse_revision(query: Mapping[str, str]) -> int:
     text = query.get("resourceVersion", "")
     if not text:
         return 0
-    if not text.isdecimal():
+    if not (text.isascii() and text.isdecimal()):
         why = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise bad_request(f"invalid resource version: resourceVersion: {why}")
+    if len(text) > 19 or int(text) > MAX_REVISION:
+        why = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": value out of range'
         raise bad_request(f"invalid resource version: resourceVersion: {why}")
     return int(text)
 
@@ -65,9 +72,10 @@ def parse_limit(query: Mapping[str, str]) -> int:
     if not text:
         return 0
     try:
-        return max(int(text), 0)
+        limit = int(text)
     except ValueError:
         raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    return min(max(limit, 0), MAX_REVISION)
 
 
 def check_list_options(query: Mapping[str, str], *, is_watch: bool) -> None:
@@ -76,6 +84,9 @@ def check_list_options(query: Mapping[str, str], *, is_watch: bool) -> None:
     version = query.get("resourceVersion", "")
     initial = query.get("sendInitialEvents", "")
     if is_watch:
+        if query.get("continue"):
+            text = "Forbidden: resourceVersionMatch is forbidden when continue is provided"
+            raise _refuse("resourceVersionMatch", "FieldValueForbidden", text)
         if initial and match != NOT_OLDER_THAN:
             text = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
             raise _refuse("resourceVersionMatch", "FieldValueForbidden", text)

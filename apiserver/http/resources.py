@@ -40,7 +40,16 @@ from apiserver.kinds import (
     find_type,
     scale_of,
 )
-from apiserver.meta import Decoded, decode_json, json_patch, merge_patch, not_supported, parse_json, strategic_merge
+from apiserver.meta import (
+    Decoded,
+    decode_json,
+    deep_copy,
+    json_patch,
+    merge_patch,
+    not_supported,
+    parse_json,
+    strategic_merge,
+)
 from apiserver.registry import (
     Registry,
     bind,
@@ -105,19 +114,23 @@ async def list_or_watch(registry: Registry, request: Request, target: Target) ->
         return _warned(response, target.resource, [])
     revision = parse_revision(query)
     position = decode_continue(query["continue"]) if query.get("continue") else None
-    exact = query.get("resourceVersionMatch") == EXACT or (
-        not query.get("resourceVersionMatch") and bool(parse_limit(query)) and revision > 0
-    )
-    needs_look = selection.key[1:] != ("", "")
-    page = await registry.list(
-        target.resource,
-        target.namespace,
-        revision=revision if exact else 0,
-        limit=parse_limit(query),
-        position=position,
-        accepts=selection.accepts if needs_look else None,
-    )
-    if revision > page.revision:
+    limit = parse_limit(query)
+    match = query.get("resourceVersionMatch")
+    exact = match == EXACT or (not match and limit > 0 and revision > 0)
+    # The keys of one namespace are listed alone, so only the selectors are left to look at.
+    accepts = selection.accepts if selection.key[1:] != ("", "") else None
+    if query.get("resourceVersion") and position is None and not exact and (not limit or revision == 0):
+        page = await registry.list_not_older(target.resource, target.namespace, revision, accepts)
+    else:
+        page = await registry.list(
+            target.resource,
+            target.namespace,
+            revision=revision if exact else 0,
+            limit=limit,
+            position=position,
+            accepts=accepts,
+        )
+    if revision > page.revision and position is None:
         raise too_large_resource_version(revision, page.revision)
     metadata: Object = {"resourceVersion": str(page.revision)}
     if page.token:
@@ -159,7 +172,7 @@ async def update(registry: Registry, request: Request, target: Target) -> Respon
             resource,
             target.namespace,
             target.name,
-            lambda old: body.obj,
+            lambda old: deep_copy(body.obj),  # another try starts from what was sent
             subresource=target.subresource.name if target.subresource else "",
             prepare=resource.prepare_status_update if target.subresource else None,
             must_name_version=True,

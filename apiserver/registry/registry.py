@@ -13,12 +13,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from random import Random
 from typing import Any
 from uuid import UUID
 
 from apiserver.admission import CREATE, DELETE, PLUGINS, UPDATE, Attributes, Plugin
-from apiserver.errors import Cause, StatusError, already_exists, bad_request, conflict, invalid, not_found
+from apiserver.errors import (
+    Cause,
+    StatusError,
+    already_exists,
+    bad_request,
+    conflict,
+    invalid,
+    not_found,
+    service_unavailable,
+    too_large_resource_version,
+)
 from apiserver.kinds import Catalog, Resource
 from apiserver.meta import deep_copy, format_time, generate_name
 from apiserver.registry import deletion, metadata
@@ -61,8 +72,11 @@ class Registry:
         self._caches: dict[Resource, WatchCache] = {}
         self._services = asyncio.Lock()
         self._event_lease = (0, 0.0)
+        self._is_stopped = False
 
     async def stop(self) -> None:
+        """Every watch ends, and no new one begins."""
+        self._is_stopped = True
         for cache in self._caches.values():
             await cache.stop()
 
@@ -70,7 +84,9 @@ class Registry:
         return self._stores[resource]
 
     async def cache(self, resource: Resource) -> WatchCache:
-        """The resource's watch cache, started."""
+        """The resource's watch cache, started. Raises ServiceUnavailable after `stop`."""
+        if self._is_stopped:
+            raise service_unavailable("the server is shutting down")
         cache = self._caches.get(resource)
         if cache is None:
             cache = self._caches[resource] = WatchCache(self._stores[resource], self._watch_limits)
@@ -96,8 +112,31 @@ class Registry:
         position: Position | None = None,
         accepts: Callable[[Stored], bool] | None = None,
     ) -> Page:
-        store = self._stores[resource]
-        return await store.list(namespace, revision=revision, limit=limit, position=position, accepts=accepts)
+        """The newest state, or the state at a revision, from the store."""
+        store, cache = self._stores[resource], self._caches.get(resource)
+        return await store.list(
+            namespace,
+            revision=revision,
+            limit=limit,
+            position=position,
+            accepts=accepts,
+            known=None if cache is None else cache.known,
+        )
+
+    async def list_not_older(
+        self, resource: Resource, namespace: str, revision: int, accepts: Callable[[Stored], bool] | None
+    ) -> Page:
+        """All of it, as it was at `revision` or later: from the watch cache where that is far enough, else from the store.
+
+        Raises 504 for a revision that the store has not reached.
+        """
+        cache = await self.cache(resource)
+        if cache.revision >= revision:
+            return cache.page(namespace, accepts)
+        page = await self.list(resource, namespace, accepts=accepts)
+        if page.revision < revision:
+            raise too_large_resource_version(revision, page.revision)
+        return page
 
     # ---- create ----
 
@@ -106,10 +145,12 @@ class Registry:
         if obj["metadata"].get("resourceVersion") and not dry_run:
             raise bad_request("resourceVersion should not be set on objects to be created")
         metadata.check_address(resource, obj, namespace, "")
-        if not resource.group and resource.plural == "services":
-            async with self._services:
-                return await self._create(resource, namespace, obj, dry_run)
-        return await self._create(resource, namespace, obj, dry_run)
+        async with self._serialised(resource):
+            return await self._create(resource, namespace, obj, dry_run)
+
+    def _serialised(self, resource: Resource) -> AbstractAsyncContextManager[Any]:
+        """Services are written one at a time: each looks at all the others for a free address and free ports."""
+        return self._services if not resource.group and resource.plural == "services" else nullcontext()
 
     async def _create(self, resource: Resource, namespace: str, obj: Object, dry_run: bool) -> Stored:
         base = obj["metadata"].get("generateName")
@@ -171,46 +212,42 @@ class Registry:
         is_free: bool = False,
         dry_run: bool = False,
     ) -> Stored:
-        """The object as stored. prepare: the resource's hook for this kind of update; by default prepare_update.
+        """The object as stored.
+
+        change: called again, with the newest object, after each write that came in between. prepare: the resource's hook for
+        this kind of update; by default prepare_update.
 
         must_name_version: a PUT: without a resourceVersion it is refused where the resource wants one. is_free: `change` is
         the server's own: it may touch what is immutable for clients, and does not count as a generation.
         Raises NotFound, Conflict, Invalid, Forbidden, and what `change` raises.
         """
         prepare = prepare or resource.prepare_update
-        store = self._stores[resource]
         for _ in range(MAX_CONFLICTS):
-            old = await self.get(resource, namespace, name)
-            obj = change(deep_copy(old.obj))
-            named = bool(obj["metadata"].get("resourceVersion")) and must_name_version
-            if must_name_version and not named and not resource.unconditional_update:
-                cause = Cause(
-                    "FieldValueInvalid",
-                    'Invalid value: "": must be specified for an update',
-                    "metadata.resourceVersion",
-                )
-                raise invalid(resource.group, resource.kind, name, [cause])
-            metadata.check_identity(resource, obj, old.obj)
-            metadata.restore(obj, old.obj)
-            resource.defaults(obj)
-            attributes = self._attributes(UPDATE, resource, subresource, namespace, name, obj, old.obj)
-            await self._mutate(attributes)
-            prepare(obj, old.obj)
-            if resource.tracks_generation and not is_free and resource.generation_changed(obj, old.obj):
-                obj["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
-            causes = resource.validate(obj) + ([] if is_free else resource.validate_update(obj, old.obj))
-            if causes:
-                raise invalid(resource.group, resource.kind, name, causes)
-            await self._admit(attributes)
-            stored = await self._store_update(resource, store, old, obj, dry_run)
+            async with self._serialised(resource):
+                old = await self.get(resource, namespace, name)
+                obj = change(deep_copy(old.obj))
+                if must_name_version:
+                    _check_names_version(resource, obj, name)
+                metadata.check_identity(resource, obj, old.obj)
+                metadata.restore(obj, old.obj)
+                resource.defaults(obj)
+                attributes = self._attributes(UPDATE, resource, subresource, namespace, name, obj, old.obj)
+                await self._mutate(attributes)
+                prepare(obj, old.obj)
+                if resource.tracks_generation and not is_free and resource.generation_changed(obj, old.obj):
+                    obj["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
+                causes = resource.validate(obj) + ([] if is_free else resource.validate_update(obj, old.obj))
+                if causes:
+                    raise invalid(resource.group, resource.kind, name, causes)
+                await self._admit(attributes)
+                stored = await self._store_update(resource, old, obj, dry_run)
             if stored is not None:
                 return stored
         raise conflict(resource.group, resource.plural, name)
 
-    async def _store_update(
-        self, resource: Resource, store: ObjectStore, old: Stored, obj: Object, dry_run: bool
-    ) -> Stored | None:
+    async def _store_update(self, resource: Resource, old: Stored, obj: Object, dry_run: bool) -> Stored | None:
         """None where another write came first."""
+        store = self._stores[resource]
         if metadata.is_unchanged(obj, old.obj):
             return old
         value = encode_value(obj)
@@ -299,6 +336,15 @@ class Registry:
         if resource is None:
             return []
         return [stored.obj for stored in (await self._stores[resource].list()).items]
+
+
+def _check_names_version(resource: Resource, obj: Object, name: str) -> None:
+    """Raises Invalid for a PUT without a resourceVersion, where the resource wants one."""
+    if not obj["metadata"].get("resourceVersion") and not resource.unconditional_update:
+        text = 'Invalid value: "": must be specified for an update'
+        raise invalid(
+            resource.group, resource.kind, name, [Cause("FieldValueInvalid", text, "metadata.resourceVersion")]
+        )
 
 
 def _unstored(key: bytes, value: bytes) -> Stored:

@@ -40,6 +40,10 @@ class ObjectStore:
     def key(self, namespace: str, name: str) -> bytes:
         return f"{self.prefix}{namespace}/{name}".encode() if namespace else f"{self.prefix}{name}".encode()
 
+    def key_prefix(self, namespace: str = "") -> bytes:
+        """What the keys of a namespace begin with, or of all."""
+        return f"{self.prefix}{namespace}/".encode() if namespace else self.prefix.encode()
+
     async def find(self, namespace: str, name: str) -> Stored | None:
         """The newest state, or None."""
         found = await self.kv.get(self.key(namespace, name))
@@ -73,12 +77,16 @@ class ObjectStore:
         limit: int = 0,
         position: Position | None = None,
         accepts: Callable[[Stored], bool] | None = None,
+        known: Callable[[KeyValue], Stored | None] | None = None,
     ) -> Page:
-        """A page. revision 0: the newest; position: where the page before ended. `accepts` drops objects before the limit."""
-        prefix = self.prefix + (f"{namespace}/" if namespace else "")
-        begin, end = prefix.encode(), prefix_end(prefix.encode())
+        """A page. revision 0: the newest; position: where the page before ended. `accepts` drops objects before the limit.
+
+        known: finds a version that somebody has at hand already, so that it is not decoded once more.
+        """
+        prefix = self.key_prefix(namespace)
+        begin, end = prefix, prefix_end(prefix)
         if position is not None:
-            begin = (prefix + position.start).encode()
+            begin = prefix + position.start.encode()
             revision = max(position.revision, 0)
         items: list[Stored] = []
         while True:
@@ -91,7 +99,7 @@ class ObjectStore:
                 raise too_large_resource_version(revision, await self.revision()) from error
             revision = revision or answer.revision
             for number, kv in enumerate(answer.kvs, 1):
-                stored = _stored(kv)
+                stored = (known(kv) if known is not None else None) or _stored(kv)
                 if accepts is None or accepts(stored):
                     items.append(stored)
                 begin = kv.key + b"\x00"
@@ -99,7 +107,7 @@ class ObjectStore:
                     left = answer.count - number
                     if not left:
                         return Page(items, revision)
-                    start = begin[len(prefix.encode()) :].decode()
+                    start = begin[len(prefix) :].decode()
                     token = encode_continue(Position(revision, start))
                     return Page(items, revision, token, left if accepts is None else None)
             if not answer.more:

@@ -32,6 +32,6 @@ def decode_continue(text: str) -> Position:
         version, revision, start = token["v"], token["rv"], token["start"]
     except (binascii.Error, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         raise bad_request("invalid continue token: continue key is not valid: it cannot be decoded") from None
-    if version != VERSION or not isinstance(revision, int) or not isinstance(start, str) or ".." in start:
+    if version != VERSION or type(revision) is not int or abs(revision) >= 2**63 or not isinstance(start, str):
         raise bad_request("invalid continue token: continue key is not valid: unrecognized token")
     return Position(revision, start)

@@ -6,8 +6,12 @@
 Watchers with the same (namespace, selectors, media type) are a group: the group decides once per change whether they hear of it,
 and they share the line. A watcher that does not read is not waited for: beyond its queue it is ended, and comes back by itself.
 
-The cache never answers "what is there now": lists and the first events of a watch come from the store, and a watcher
-hears from here what is newer than that. So nothing it says is stale, however far it lags.
+The cache answers "what is there" only to those who said how old the answer may be (resourceVersion "0" or N). Everyone else is
+answered by the store, and a watcher hears from here what is newer than that answer, so nothing it hears is stale or missed,
+however far the cache lags. What the store returns is still looked up here by (key, revision): the same version of an object is
+decoded and spliced once, whichever way it came.
+
+Nobody may subscribe between the loss of the KV watch and the new list: what happened in between is in no ring.
 """
 
 from __future__ import annotations
@@ -17,11 +21,13 @@ import logging
 from collections import deque
 from collections.abc import Hashable
 
+from sortedcontainers import SortedDict
+
 from apiserver.errors import StatusError, expired
 from apiserver.storage.events import Accepts, Change, Render, WatchLimits
-from apiserver.storage.object_store import ObjectStore
+from apiserver.storage.object_store import ObjectStore, Page
 from apiserver.storage.stored import Stored
-from kvcluster.client import Event, prefix_end
+from kvcluster.client import Event, KeyValue, prefix_end
 from kvcluster.errors import CompactedError
 
 log = logging.getLogger(__name__)
@@ -68,17 +74,22 @@ class Subscriber:
                 return []
             self._ready.clear()
             await self._ready.wait()
+        return self.take()
+
+    def take(self) -> list[tuple[int, bytes]]:
+        """What is queued now, perhaps nothing. Whoever gives up waiting looks here first: lines may have come meanwhile."""
         lines = list(self._lines)
         self._lines.clear()
         return lines
 
 
 class Group:
-    """Watchers who want the same."""
+    """Watchers who want the same; `key` says what."""
 
-    __slots__ = ("accepts", "render", "members")
+    __slots__ = ("key", "accepts", "render", "members")
 
-    def __init__(self, accepts: Accepts | None, render: Render) -> None:
+    def __init__(self, key: Hashable, accepts: Accepts | None, render: Render) -> None:
+        self.key = key
         self.accepts = accepts
         self.render = render
         self.members: dict[Subscriber, None] = {}
@@ -107,15 +118,15 @@ class WatchCache:
         self.revision = 0
         self._store = store
         self._limits = limits
-        self._objects: dict[bytes, Stored] = {}
+        self._objects: SortedDict[bytes, Stored] = SortedDict()
         self._ring: deque[Change] = deque()
         self._oldest = 0  # changes after this revision are in the ring
         self._groups: dict[Hashable, Group] = {}
         self._task: asyncio.Task[None] | None = None
-        self._listed = asyncio.Event()
+        self._listed = asyncio.Event()  # clear while there is no list that the KV watch goes on from
 
     async def start(self) -> None:
-        """Returns once the first list is there; later calls return at once."""
+        """Returns once a list is there: the first, or the one after the KV watch was lost; at once otherwise."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name=f"watch cache {self._store.prefix}")
         await self._listed.wait()
@@ -130,6 +141,18 @@ class WatchCache:
             self._task.cancel()
             await asyncio.wait({self._task})
             self._task = None
+        self._listed.clear()
+
+    def known(self, kv: KeyValue) -> Stored | None:
+        """This very version of the object, if it is here: perhaps decoded and spliced already."""
+        stored = self._objects.get(kv.key)
+        return stored if stored is not None and stored.revision == kv.mod_revision else None
+
+    def page(self, namespace: str = "", accepts: Accepts | None = None) -> Page:
+        """What is there, in key order, as of `revision`."""
+        begin = self._store.key_prefix(namespace)
+        stored = [self._objects[key] for key in self._objects.irange(begin, prefix_end(begin), (True, False))]
+        return Page(stored if accepts is None else [each for each in stored if accepts(each)], self.revision)
 
     def subscribe(
         self, after: int, key: Hashable, accepts: Accepts | None, render: Render, *, is_first: bool
@@ -138,12 +161,14 @@ class WatchCache:
 
         key: (namespace, selectors), equal for watchers with an equal `accepts`. is_first: nothing was sent to it before.
         """
+        if not self._listed.is_set():
+            raise expired("the watch cache is listing again")
         if after < self._oldest:
             raise expired(f"too old resource version: {after} ({self._oldest})")
         group_key = (key, render.key)
         group = self._groups.get(group_key)
         if group is None:
-            group = self._groups[group_key] = Group(accepts, render)
+            group = self._groups[group_key] = Group(group_key, accepts, render)
         subscriber = Subscriber(self._limits.queue, group, after, is_first)
         if after < self.revision:
             self._replay(subscriber, after)
@@ -166,11 +191,12 @@ class WatchCache:
                     subscriber.push(change.revision, line)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Safe to call twice, and for a watcher that has ended."""
+        subscriber.end()
         group = subscriber.group
         group.members.pop(subscriber, None)
-        if not group.members:
-            for key in [key for key, known in self._groups.items() if known is group]:
-                del self._groups[key]
+        if not group.members and self._groups.get(group.key) is group:
+            del self._groups[group.key]
 
     async def _run(self) -> None:
         while True:
@@ -178,6 +204,9 @@ class WatchCache:
                 await self._list()
                 self._listed.set()
                 await self._watch()
+                log.warning("%s: the store ended the watch; listing again", self._store.prefix)
+                self._expire()
+                await asyncio.sleep(RETRY_S)
             except CompactedError:
                 log.warning("%s: the watch fell behind compaction; listing again", self._store.prefix)
                 self._expire()
@@ -189,6 +218,7 @@ class WatchCache:
                 await asyncio.sleep(RETRY_S)
 
     def _expire(self) -> None:
+        self._listed.clear()
         error = expired("The resourceVersion for the provided watch is too old.")
         for group in self._groups.values():
             for subscriber in group.members:
@@ -197,14 +227,14 @@ class WatchCache:
 
     async def _list(self) -> None:
         page = await self._store.list()
-        self._objects = {stored.key: stored for stored in page.items}
+        self._objects = SortedDict((stored.key, stored) for stored in page.items)
         self._ring.clear()
         self._oldest = self.revision = page.revision
 
     async def _watch(self) -> None:
         prefix = self._store.prefix.encode()
         watcher = await self._store.kv.watch(
-            prefix, prefix_end(prefix), start_revision=self.revision + 1, prev_kv=True, progress_notify=True
+            prefix, prefix_end(prefix), start_revision=self.revision + 1, progress_notify=True
         )
         try:
             async for batch in watcher:

@@ -11,7 +11,7 @@ aiohttp_adapter    the socket side
 
 from apiserver.http.aiohttp_adapter import build_handler
 from apiserver.http.discovery import VERSION
-from apiserver.http.messages import Request, Response
+from apiserver.http.messages import Request, Response, warning_values
 from apiserver.http.pipeline import MAX_BODY_BYTES, Pipeline
 
-__all__ = ["MAX_BODY_BYTES", "VERSION", "Pipeline", "Request", "Response", "build_handler"]
+__all__ = ["MAX_BODY_BYTES", "VERSION", "Pipeline", "Request", "Response", "build_handler", "warning_values"]

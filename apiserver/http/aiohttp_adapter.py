@@ -1,6 +1,7 @@
 """The pipeline on a socket: aiohttp's HTTP/1.1, our requests and responses.
 
-Headers of a watch go out at once, and every piece as it comes. A client that hangs up ends its watch.
+Headers of a watch go out at once, and every piece as it comes. A client that hangs up cancels its request: its watch ends
+then, not when the next event would have been sent. What was written to the store by then stays written.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from apiserver.errors import too_large
-from apiserver.http.messages import Request, Response
+from apiserver.http.messages import Request, Response, warning_values
 from apiserver.http.pipeline import MAX_BODY_BYTES, Pipeline
 from apiserver.http.status import status_response
 
@@ -35,7 +36,7 @@ def build_handler(pipeline: Pipeline) -> web.Server:
             return _whole(response)
         return await _stream(incoming, response)
 
-    return web.Server(handle, access_log=None)
+    return web.Server(handle, handler_cancellation=True, access_log=None)
 
 
 class _TooLargeError(Exception):
@@ -60,11 +61,7 @@ async def _read(incoming: web.BaseRequest) -> bytes:
 
 def _headers(response: Response) -> list[tuple[str, str]]:
     headers = {"Cache-Control": "no-cache, private", "Audit-Id": str(uuid4()), **response.headers}
-    return [*headers.items(), *(("Warning", f'299 - "{_quoted(text)}"') for text in response.warnings)]
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    return [*headers.items(), *(("Warning", value) for value in warning_values(response.warnings))]
 
 
 def _whole(response: Response) -> web.Response:

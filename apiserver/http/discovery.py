@@ -43,7 +43,7 @@ def _aggregated(request: Request, catalog: Catalog, *, core: bool) -> Response |
         return None
     body = encode(aggregated_discovery(catalog, core=core))
     etag = f'"{hashlib.sha512(body).hexdigest().upper()}"'
-    headers = {"Content-Type": AGGREGATED_MEDIA_TYPE, "ETag": etag, "Vary": "Accept"}
+    headers = {"Content-Type": AGGREGATED_MEDIA_TYPE, "ETag": etag, "Vary": "Accept", "Cache-Control": "public"}
     if request.headers.get("if-none-match") == etag:
         return Response(304, {"ETag": etag, "Vary": "Accept"})
     return Response(200, headers, body)

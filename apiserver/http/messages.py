@@ -33,6 +33,12 @@ class Response(NamedTuple):
     close: Callable[[], Awaitable[None]] | None = None
 
 
+def warning_values(warnings: tuple[str, ...]) -> list[str]:
+    """Values of Warning headers (RFC 7234 5.5; Kubernetes uses code 299)."""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in warnings)
+    return [f'299 - "{text}"' for text in quoted]
+
+
 def json_response(obj: Any, status: int = 200, **headers: str) -> Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response(status, {"Content-Type": JSON, **named}, encode(obj))

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from apiserver.errors import too_large
@@ -19,6 +20,8 @@ from apiserver.kinds import Catalog
 from apiserver.registry import Registry
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
+REQUEST_TIMEOUT_S = 60.0
+"""kube-apiserver's --request-timeout; then 504."""
 
 Step = Callable[[Request], Awaitable[Response | None]]
 
@@ -45,10 +48,12 @@ class Pipeline:
 
     async def handle(self, request: Request) -> Response:
         try:
-            for step in self._steps:
-                response = await step(request)
-                if response is not None:
-                    return response
+            # The time ends with the headers: the body of a watch has a time of its own.
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                for step in self._steps:
+                    response = await step(request)
+                    if response is not None:
+                        return response
         except Exception as error:
             return response_of(error)
         return text_response("404 page not found\n", 404)

@@ -123,7 +123,7 @@ class Cache:
 
     def _check(self) -> None:
         """Every pod stands once, where its name says. For tests."""
-        seen = {}
+        seen: dict[tuple[str, str], str] = {}
         for name, info in self._nodes.items():
             info._check()
             for key in info.pods:

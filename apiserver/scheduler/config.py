@@ -126,7 +126,10 @@ def check_config(config: SchedulerConfig) -> None:
 
 
 def build_profile(config: ProfileConfig, client: Client | None) -> Profile:
-    """The plugins of one profile; without a client they cannot bind. Raises PluginError for a plugin that is unknown or cannot be made."""
+    """The plugins of one profile; without a client they cannot bind.
+
+    Raises PluginError for a plugin that is unknown or cannot be made.
+    """
     plugins = {entry.plugin.name: entry for entry in default_plugins(client)}
     for name in config.disabled:
         if name == "*":

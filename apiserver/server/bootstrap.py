@@ -46,8 +46,11 @@ async def bootstrap(catalog: Catalog, registry: Registry, host: str, port: int) 
             continue
         obj = {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
         decode_object(obj, resource.schema, resource.version, resource.kind)
+        namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+        if await registry.store(resource).find(namespace, name) is not None:
+            continue
         try:
-            await registry.create(resource, obj["metadata"].get("namespace", ""), obj)
+            await registry.create(resource, namespace, obj)
         except StatusError as error:
-            if error.reason != "AlreadyExists":
+            if error.reason != "AlreadyExists":  # another server was quicker
                 raise

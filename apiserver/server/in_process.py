@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from apiserver.http import Pipeline, Request, Response
+from apiserver.http import Pipeline, Request, Response, warning_values
 
 Pairs = Iterable[tuple[str, str]]
 
@@ -56,7 +56,10 @@ class InProcessTransport:
         self, method: str, path: str, *, query: Pairs = (), headers: Pairs = (), body: bytes = b""
     ) -> InProcessAnswer:
         response = await self._handle(method, path, query, headers, body)
-        return InProcessAnswer(response.status, response.headers, response.body)
+        headers_out = dict(response.headers)
+        if response.warnings:
+            headers_out["Warning"] = ", ".join(warning_values(response.warnings))
+        return InProcessAnswer(response.status, headers_out, response.body)
 
     async def stream(self, method: str, path: str, *, query: Pairs = (), headers: Pairs = ()) -> InProcessStream:
         return InProcessStream(await self._handle(method, path, query, headers, b""))

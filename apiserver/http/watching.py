@@ -5,7 +5,7 @@
     sendInitialEvents=true          ADDED for every object, a BOOKMARK that says so, then live
 
 What is there is read at one revision (from the store, or from the watch cache for a client that takes "0" or N), and the watch
-goes on from that revision, so nothing is missed or doubled. A revision that is not there yet is waited for, as kube-apiserver does.
+goes on from that revision, so nothing is missed or doubled. A revision that is not there yet is waited for, as in kube-apiserver.
 An error after the headers are out is an ERROR event (kubernetes.md 1.5).
 """
 

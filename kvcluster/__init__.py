@@ -17,26 +17,42 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_HOMES = {
-    "Cluster": "kvcluster.cluster",
-    "ProcessCluster": "kvcluster.cluster",
-    **dict.fromkeys(
-        (
-            "Client", "Compare", "DeleteOp", "DeleteResult", "Event", "GetResult", "KeyValue", "LeaseInfo", "LeaseLost",
-            "MemberInfo", "PutIfResult", "PutOp", "PutResult", "RangeOp", "RangeResult", "Status", "TxnOp", "TxnResult",
-            "WatchBatch", "Watcher", "connect", "keep_alive", "prefix_end",
-        ),
-        "kvcluster.client",
-    ),
-}  # fmt: skip
+_IN_CLUSTER = ("Cluster", "ProcessCluster")
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+__all__ = [
+    "Client",
+    "Cluster",
+    "Compare",
+    "DeleteOp",
+    "DeleteResult",
+    "Event",
+    "GetResult",
+    "KeyValue",
+    "LeaseInfo",
+    "LeaseLost",
+    "MemberInfo",
+    "ProcessCluster",
+    "PutIfResult",
+    "PutOp",
+    "PutResult",
+    "RangeOp",
+    "RangeResult",
+    "Status",
+    "TxnOp",
+    "TxnResult",
+    "WatchBatch",
+    "Watcher",
+    "connect",
+    "keep_alive",
+    "prefix_end",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = importlib.import_module("kvcluster.cluster" if name in _IN_CLUSTER else "kvcluster.client")
+    return getattr(home, name)
 
 
 def __dir__() -> list[str]:

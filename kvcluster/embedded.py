@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 from kvcluster import pb
 from kvcluster.client import (
+    ClientClosedError,
     DeleteResult,
     GetResult,
     KeyValue,
@@ -89,14 +90,14 @@ class EmbeddedClient(UnaryCalls):
         await self.close()
 
     async def close(self) -> None:
-        """Ends the watches; later calls raise StoppedError. The member goes on. Safe to call twice."""
+        """Ends the watches; later calls raise ClientClosedError. The member goes on. Safe to call twice."""
         self._closed = True
         for watcher in list(self._watchers):
             await watcher.close()
 
     def _shell(self) -> Shell:
         if self._closed:
-            raise StoppedError("the client is closed")
+            raise ClientClosedError
         return self._find()
 
     # -- rare calls: the method table -------------------------------------------------------------------------------

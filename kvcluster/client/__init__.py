@@ -12,7 +12,7 @@ Read interface.py first: the protocols and records, shared with the embedded cli
 from kvcluster.client import codec
 from kvcluster.client.calls import UnaryCalls
 from kvcluster.client.endpoints import Endpoint, parse_endpoints
-from kvcluster.client.errors import RpcError, UnavailableError, error_of, is_safe_to_repeat
+from kvcluster.client.errors import ClientClosedError, RpcError, UnavailableError, error_of, is_safe_to_repeat
 from kvcluster.client.interface import (
     KV,
     Client,
@@ -46,6 +46,7 @@ from kvcluster.client.remote import RemoteClient, connect
 __all__ = [
     "KV",
     "Client",
+    "ClientClosedError",
     "Compare",
     "DeleteOp",
     "DeleteResult",

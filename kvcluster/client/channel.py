@@ -68,6 +68,10 @@ class Channel(asyncio.Protocol):
         """New calls are taken."""
         return not (self._connection.is_closed or self._connection.is_leaving)
 
+    @property
+    def is_closed(self) -> bool:
+        return self._connection.is_closed
+
     async def call(self, path: str, payload: bytes) -> bytes:
         """One request, one answer. Raises what the status stands for, ConnectionLostError. Cancelling cancels the call."""
         future: asyncio.Future[bytes] = self._loop.create_future()
@@ -130,7 +134,8 @@ class Channel(asyncio.Protocol):
         self._heard = True
         self._connection.receive(data)
         self._flush()
-        if self._connection.is_closed:  # the server broke the protocol
+        is_left = self._connection.is_leaving and not self._connection.call_count
+        if is_left or self._connection.is_closed:  # closed: the server broke the protocol
             self.close()
         elif not self.greeted.done():
             self.greeted.set_result(None)

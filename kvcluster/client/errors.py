@@ -30,6 +30,12 @@ class UnavailableError(RpcError):
     """The server cannot answer just now, in words that have no name here. Reads are tried elsewhere."""
 
 
+class ClientClosedError(errors.StoppedError):
+    """The client was closed: whoever uses it goes on too long."""
+
+    text = "the client is closed"
+
+
 _CLASSES: tuple[type[EtcdError], ...] = (
     errors.EmptyKeyError,
     errors.KeyNotFoundError,
@@ -107,4 +113,6 @@ def is_safe_to_repeat(error: BaseException, *, is_read: bool) -> bool:
     """
     if isinstance(error, ConnectionLostError):
         return is_read or not error.maybe_done
+    if isinstance(error, ClientClosedError):
+        return False
     return isinstance(error, _UNAVAILABLE if is_read else _NEVER_PROPOSED)

@@ -74,7 +74,12 @@ class KeepAlive:
     ) -> None:
         assert self._task is not None and self._lost is not None
         self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            await asyncio.gather(self._task, return_exceptions=True)
+        except asyncio.CancelledError:
+            if not self._interrupted:
+                raise
+            kind = asyncio.CancelledError  # the lease was lost while the block was ending without a wait
         if not self._interrupted or self._body is None:
             self._lost.cancel()
             return

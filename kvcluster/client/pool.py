@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from kvcluster.client.channel import Channel, open_channel
 from kvcluster.client.endpoints import Endpoint
-from kvcluster.errors import ConnectionLostError, StoppedError
+from kvcluster.client.errors import ClientClosedError
+from kvcluster.errors import ConnectionLostError
 
 CONNECT_TIMEOUT_S = 2.0
 
@@ -23,6 +24,7 @@ class ChannelPool:
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self._endpoints = list(endpoints)
         self._channels: list[Channel | None] = [None] * len(self._endpoints)
+        self._leaving: list[Channel] = []
         self._connecting: dict[int, asyncio.Task[Channel]] = {}
         self._current = 0
         self._closed = False
@@ -39,10 +41,10 @@ class ChannelPool:
         """A connected channel to the current endpoint.
 
         Raises ConnectionLostError (nothing was sent) if it cannot be reached; the next endpoint is then the current
-        one. Raises StoppedError after close.
+        one. Raises ClientClosedError after close.
         """
         if self._closed:
-            raise StoppedError("the client is closed")
+            raise ClientClosedError
         index = self._current
         channel = self._channels[index]
         if channel is not None and channel.is_usable:
@@ -60,7 +62,7 @@ class ChannelPool:
             raise
         except asyncio.CancelledError:
             if self._closed:
-                raise StoppedError("the client is closed") from None
+                raise ClientClosedError from None
             raise
 
     async def _connect(self, index: int) -> Channel:
@@ -82,8 +84,11 @@ class ChannelPool:
         channel = task.result()
         if self._closed:
             channel.close()
-        else:
-            self._channels[index] = channel
+            return
+        before = self._channels[index]
+        if before is not None:  # the server sent it away; calls in flight may still end there
+            self._leaving = [leaving for leaving in (*self._leaving, before) if not leaving.is_closed]
+        self._channels[index] = channel
 
     def leave(self, channel: Channel) -> None:
         """Something is wrong behind this channel: the next endpoint becomes the current one."""
@@ -101,7 +106,8 @@ class ChannelPool:
         for task in connecting:
             task.cancel()
         await asyncio.gather(*connecting, return_exceptions=True)
-        for channel in self._channels:
+        for channel in (*self._channels, *self._leaving):
             if channel is not None:
                 channel.close()
+        self._leaving.clear()
         self._channels = [None] * len(self._endpoints)

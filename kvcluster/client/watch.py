@@ -31,7 +31,7 @@ from collections import deque
 from kvcluster import pb
 from kvcluster.client.channel import Channel
 from kvcluster.client.codec import decode_events
-from kvcluster.client.errors import INTERNAL, RpcError, UnavailableError, error_of_reason
+from kvcluster.client.errors import INTERNAL, ClientClosedError, RpcError, UnavailableError, error_of_reason
 from kvcluster.client.interface import Event, WatchBatch
 from kvcluster.client.pool import ChannelPool
 from kvcluster.client.queue import WatchQueue
@@ -300,7 +300,7 @@ class WatchSession:
                 error = await self._serve(_Stream(self, channel))
             except KvClusterError as cause:
                 error = cause
-            if isinstance(error, StoppedError) and channel is None:  # the client is closed
+            if isinstance(error, ClientClosedError):
                 self._fail_all(error)
             elif _is_resumable(error):
                 log.info("watch stream to %s ended: %s", self._pool.endpoint, error)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from kvcluster import errors
-from kvcluster.client import Client, DeleteOp, Event, PutOp, WatchBatch, Watcher, prefix_end
+from kvcluster.client import Client, ClientClosedError, DeleteOp, Event, PutOp, WatchBatch, Watcher, prefix_end
 
 Key = Callable[[str], bytes]
 WAIT_S = 20.0
@@ -215,6 +215,10 @@ async def test_the_end_of_the_client_ends_its_watches(client: Client, key: Key):
     await client.close()
     with pytest.raises(StopAsyncIteration):
         await anext(watcher)
-    with pytest.raises(errors.StoppedError):
+    with pytest.raises(ClientClosedError):
         await client.put(key("a"), b"")
+    with pytest.raises(ClientClosedError):
+        await client.get(key("a"))
+    with pytest.raises(ClientClosedError):
+        await client.watch(key("a"))
     await client.close()

@@ -81,7 +81,12 @@ def _build(options: UpOptions) -> LocalCluster | SupervisedCluster:
     if options.scheduler_config is not None:
         scheduler_args.append(f"--scheduler-config={options.scheduler_config.absolute()}")
     return SupervisedCluster(
-        nodes=options.nodes, replicas=options.replicas, port=port, store_port=store_port, scheduler_args=scheduler_args
+        nodes=options.nodes,
+        replicas=options.replicas,
+        port=port,
+        store_port=store_port,
+        host=options.host,
+        scheduler_args=scheduler_args,
     )
 
 

@@ -57,9 +57,17 @@ class SupervisedCluster:
     """The same face as LocalCluster where they mean the same: url, store_urls, client(), start, stop."""
 
     def __init__(
-        self, *, nodes: int, replicas: int, port: int, store_port: int, scheduler_args: Sequence[str] = ()
+        self,
+        *,
+        nodes: int,
+        replicas: int,
+        port: int,
+        store_port: int,
+        host: str = "127.0.0.1",
+        scheduler_args: Sequence[str] = (),
     ) -> None:
         self._nodes = nodes
+        self._host = host
         self._port = port
         self._scheduler_args = list(scheduler_args)
         self._folder = tempfile.TemporaryDirectory(prefix="kvcluster-")
@@ -88,7 +96,14 @@ class SupervisedCluster:
             await self._store.start()
             self.store_urls = self._store.client_urls
             server = await self._spawn(
-                "apiserver", "serve", "--etcd-servers", ",".join(self.store_urls), "--port", str(self._port)
+                "apiserver",
+                "serve",
+                "--etcd-servers",
+                ",".join(self.store_urls),
+                "--port",
+                str(self._port),
+                "--host",
+                self._host,
             )
             self.url = await self._wait_url(server)
             self._transport = HttpTransport(self.url)

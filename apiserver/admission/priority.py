@@ -18,13 +18,11 @@ async def _mutate(attributes: Attributes) -> None:
             raise forbidden("", "pods", attributes.name, f"no PriorityClass with name {name} was found")
         priority, policy = found.get("value", 0), found.get("preemptionPolicy", policy)
     if spec.get("priority") not in (None, priority):
-        why = f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; "
-        raise forbidden(
-            "",
-            "pods",
-            attributes.name,
-            f"{why}priority admission controller computed {priority} from the given PriorityClass name",
-        )  # noqa: E501
+        why = (
+            f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; "
+            f"priority admission controller computed {priority} from the given PriorityClass name"
+        )
+        raise forbidden("", "pods", attributes.name, why)
     spec["priority"] = priority
     spec.setdefault("preemptionPolicy", policy)
 

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from apiserver.admission.attributes import CREATE, UPDATE, Attributes, Plugin, is_core
-from apiserver.errors import Cause, internal_error, invalid
+from apiserver.errors import Cause, StatusError, internal_error, invalid
 
 NETWORK = IPv4Network("10.96.0.0/16")
 NODE_PORTS = range(30_000, 32_768)
@@ -39,27 +39,23 @@ def _free_port(seed: str, taken: dict[int, None]) -> int:
 
 
 def _check_address(service: dict[str, Any], address: str, taken: dict[str, None]) -> None:
-    name = service["metadata"]["name"]
+    """Raises Invalid for an address that was asked for and cannot be had."""
     try:
         inside = IPv4Address(address) in NETWORK
     except ValueError:
         return  # validation says so
     if not inside:
-        text = f"failed to allocate IP {address}: the provided IP ({address}) is not in the valid range. The range of valid IPs is {NETWORK}"  # noqa: E501
-        raise invalid(
-            "",
-            "Service",
-            name,
-            [Cause("FieldValueInvalid", f'Invalid value: ["{address}"]: {text}', "spec.clusterIPs")],
-        )
-    if address in taken:
-        text = f"failed to allocate IP {address}: provided IP is already allocated"
-        raise invalid(
-            "",
-            "Service",
-            name,
-            [Cause("FieldValueInvalid", f'Invalid value: ["{address}"]: {text}', "spec.clusterIPs")],
-        )
+        why = f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {NETWORK}"
+    elif address in taken:
+        why = "provided IP is already allocated"
+    else:
+        return
+    text = f'Invalid value: ["{address}"]: failed to allocate IP {address}: {why}'
+    raise _invalid(service, text, "spec.clusterIPs")
+
+
+def _invalid(service: dict[str, Any], text: str, field: str) -> StatusError:
+    return invalid("", "Service", service["metadata"]["name"], [Cause("FieldValueInvalid", text, field)])
 
 
 async def _mutate(attributes: Attributes) -> None:
@@ -83,16 +79,34 @@ async def _mutate(attributes: Attributes) -> None:
             _check_address(service, spec["clusterIP"], taken)
     spec["clusterIPs"] = [spec["clusterIP"]]
     if spec.get("type") in ("NodePort", "LoadBalancer"):
-        _give_node_ports(service, others)
+        _give_node_ports(service, attributes.old, others)
 
 
-def _give_node_ports(service: dict[str, Any], others: list[dict[str, Any]]) -> None:
-    taken: dict[int, None] = {}
-    for other in [*others, service]:
-        for port in (other.get("spec") or {}).get("ports") or ():
-            if port.get("nodePort"):
-                taken[port["nodePort"]] = None
-    for port in service["spec"].get("ports") or ():
+def _node_ports(service: dict[str, Any] | None) -> list[int]:
+    ports = ((service or {}).get("spec") or {}).get("ports") or ()
+    return [port["nodePort"] for port in ports if port.get("nodePort")]
+
+
+def _give_node_ports(service: dict[str, Any], old: dict[str, Any] | None, others: list[dict[str, Any]]) -> None:
+    """Checks the node ports that were asked for, and gives the rest. What the service had already it keeps."""
+    taken = dict.fromkeys(port for other in others for port in _node_ports(other))
+    had = _node_ports(old)
+    ports = service["spec"].get("ports") or ()
+    for index, port in enumerate(ports):
+        wanted = port.get("nodePort")
+        if not wanted or wanted in had:
+            continue
+        if wanted not in NODE_PORTS:
+            why = (
+                f"provided port is not in the valid range. The range of valid ports is {NODE_PORTS[0]}-{NODE_PORTS[-1]}"
+            )
+        elif wanted in taken:
+            why = "provided port is already allocated"
+        else:
+            continue
+        raise _invalid(service, f"Invalid value: {wanted}: {why}", f"spec.ports[{index}].nodePort")
+    taken.update(dict.fromkeys(_node_ports(service)))
+    for port in ports:
         if not port.get("nodePort"):
             seed = f"{service['metadata'].get('namespace')}/{service['metadata']['name']}/{port.get('port')}"
             port["nodePort"] = _free_port(seed, taken)

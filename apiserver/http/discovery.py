@@ -25,6 +25,10 @@ from apiserver.meta import encode
 VERSION = {
     "major": "1",
     "minor": "36",
+    "emulationMajor": "1",
+    "emulationMinor": "36",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "35",
     "gitVersion": "v1.36.2+kvcluster",
     "gitCommit": "",
     "gitTreeState": "clean",

@@ -44,9 +44,9 @@ class Http:
         assert status == 201, obj
         return obj
 
-    async def watch(self, query: str, **headers: str) -> Watch:
+    async def watch(self, query: str, path: str = CONFIGMAPS, **headers: str) -> Watch:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = await self.session.get(f"{self.server.url}{CONFIGMAPS}?watch=1&{query}", headers=named)
+        answer = await self.session.get(f"{self.server.url}{path}?watch=1&{query}", headers=named)
         return Watch(answer)
 
 

@@ -2,22 +2,15 @@
 
 from kvcluster.cluster.compactor import Compactor, build_compactor, parse_duration, run_compactor
 from kvcluster.cluster.local import Cluster
-from kvcluster.cluster.processes import (
-    BASE_PORT,
-    ClusterError,
-    MemberStatus,
-    ProcessCluster,
-    StateFolder,
-    cluster_status,
-    default_state_dir,
-    end_cluster,
-)
+from kvcluster.cluster.processes import BASE_PORT, MemberStatus, ProcessCluster, cluster_status, end_cluster
+from kvcluster.cluster.state import ClusterError, MemberProcess, StateFolder, default_state_dir, is_alive
 
 __all__ = [
     "BASE_PORT",
     "Cluster",
     "ClusterError",
     "Compactor",
+    "MemberProcess",
     "MemberStatus",
     "ProcessCluster",
     "StateFolder",
@@ -25,6 +18,7 @@ __all__ = [
     "cluster_status",
     "default_state_dir",
     "end_cluster",
+    "is_alive",
     "parse_duration",
     "run_compactor",
 ]

@@ -4,9 +4,7 @@
         any failure --> end what was spawned, free the folder, say why (the end of the failing member's log)
     down: SIGTERM --> GRACE_S --> SIGKILL --> remove what is in the folder
 
-The state folder holds cluster.json (who runs where) and a log per member. It belongs to one cluster at a time:
-cluster.json is created exclusively, and while one of its processes lives a second `up` is refused. Every process is
-named by its pid AND its start time, so a pid that another program has got meanwhile is never signalled.
+The state folder (state.py) belongs to one cluster at a time: while one of its processes lives, a second `up` is refused.
 
 Members keep their data in memory. One that was killed has forgotten its vote, so it may not come back under its name
 while the others live: they refuse it. `down` and `up` start a new, empty cluster.
@@ -15,7 +13,6 @@ while the others live: they refuse it. `down` and `up` start a new, empty cluste
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -24,9 +21,10 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kvcluster.client import connect
+from kvcluster.cluster.state import ClusterError, MemberProcess, StateFolder, default_state_dir, is_alive, start_of
 from kvcluster.errors import ConfigError, KvClusterError
 
 BASE_PORT = 2379
@@ -38,21 +36,6 @@ GRACE_S = 3.0
 POLL_S = 0.03
 ASK_S = 2.0
 PORT_ATTEMPTS = 3
-
-
-class ClusterError(KvClusterError):
-    """The cluster cannot be started, found or ended; the text says what to do."""
-
-
-class MemberProcess(NamedTuple):
-    """One member's process, as cluster.json has it. started: a token of its start time, "" where the system has none."""
-
-    name: str
-    pid: int
-    started: str
-    client_url: str
-    peer_url: str
-    log: str
 
 
 class MemberStatus(NamedTuple):
@@ -70,84 +53,6 @@ class MemberStatus(NamedTuple):
     revision: int = 0
     db_size_bytes: int = 0
     error: str = ""
-
-
-def default_state_dir() -> Path:
-    """$XDG_STATE_HOME/kvcluster, or ~/.local/state/kvcluster."""
-    home = os.environ.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "state") / "kvcluster"
-
-
-class StateFolder:
-    """The folder of one cluster: cluster.json and the logs."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = path / "cluster.json"
-
-    def claim(self) -> None:
-        """Makes the folder ours. Raises ClusterError while another cluster lives in it."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._claim_file()
-        except OSError as cause:
-            raise ClusterError(f"state folder {self.path}: {cause.strerror}") from cause
-
-    def _claim_file(self) -> None:
-        for _ in range(2):
-            try:
-                with self._file.open("x") as file:
-                    json.dump({"starting": os.getpid(), "started": _start_of(os.getpid()), "members": []}, file)
-                return
-            except FileExistsError:
-                living = [member for member in self.members() if is_alive(member.pid, member.started)]
-                if living:
-                    pids = ", ".join(f"{member.name} pid {member.pid}" for member in living)
-                    raise ClusterError(f"a cluster is running already ({pids}); end it with: kvcluster down") from None
-                starter, started = self._starter()
-                if starter and starter != os.getpid() and is_alive(starter, started):
-                    raise ClusterError(f"a cluster is being started by pid {starter}") from None
-                self._file.unlink(missing_ok=True)  # left over: nothing of it lives
-        raise ClusterError(f"state folder {self.path}: another command is using it")
-
-    def _starter(self) -> tuple[int, str]:
-        state = self._read()
-        return int(state.get("starting", 0)), str(state.get("started", ""))
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            state = json.loads(self._file.read_text())
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as cause:
-            raise ClusterError(f"{self._file} cannot be read ({cause}); remove it if no cluster is running") from cause
-        if not isinstance(state, dict):
-            raise ClusterError(f"{self._file} is not a cluster's state; remove it if no cluster is running")
-        return state
-
-    def members(self) -> list[MemberProcess]:
-        """Who is said to run; empty where there is no cluster. Raises ClusterError for a damaged file."""
-        rows = self._read().get("members", [])
-        try:
-            assert isinstance(rows, list)
-            return [MemberProcess(**row) for row in rows]
-        except (AssertionError, TypeError) as cause:
-            raise ClusterError(f"{self._file} is not a cluster's state; remove it if no cluster is running") from cause
-
-    def write(self, members: Sequence[MemberProcess]) -> None:
-        """Replaces cluster.json in one step: nobody reads half of it."""
-        draft = self.path / "cluster.json.new"
-        draft.write_text(json.dumps({"members": [member._asdict() for member in members]}, indent=2) + "\n")
-        draft.replace(self._file)
-
-    def clear(self) -> None:
-        """Removes what a cluster left, and the folder if nothing else is in it."""
-        for path in (*self.path.glob("*.log"), self.path / "cluster.json.new", self._file):
-            path.unlink(missing_ok=True)
-        try:
-            self.path.rmdir()
-        except OSError:
-            pass  # somebody else's files, or no folder at all
 
 
 class ProcessCluster:
@@ -257,7 +162,7 @@ class ProcessCluster:
             self._children.append(self._spawn_one(name))
             pid = self._children[-1].pid
             log = str(self._log_of(name))
-            self.members.append(MemberProcess(name, pid, _start_of(pid), client_url, peer_url, log))
+            self.members.append(MemberProcess(name, pid, start_of(pid), client_url, peer_url, log))
             self._folder.write(self.members)
 
     def _log_of(self, name: str) -> Path:
@@ -271,18 +176,23 @@ class ProcessCluster:
             )  # fmt: skip
 
     async def _wait_ready(self) -> None:
-        deadline_s = time.monotonic() + self._ready_s
-        waiting = list(self.members)
-        while waiting:
-            for member, child in zip(self.members, self._children, strict=True):
-                if child.poll() is not None:
-                    raise _failure(member, f"ended with exit code {child.returncode}")
-            if time.monotonic() > deadline_s:
-                names = ", ".join(member.name for member in waiting)
-                raise _failure(waiting[0], f"not ready within {self._ready_s:g} s (waiting for {names})")
-            waiting = [member for member in waiting if not await _is_ready(member.client_url)]
-            if waiting:
-                await asyncio.sleep(POLL_S)
+        """Asks all members at once, and looks whether their processes live meanwhile."""
+        asking = {asyncio.ensure_future(_until_ready(member.client_url)): member for member in self.members}
+        try:
+            async with asyncio.timeout(self._ready_s):
+                while waiting := [task for task in asking if not task.done()]:
+                    for member, child in zip(self.members, self._children, strict=True):
+                        if child.poll() is not None:
+                            raise _failure(member, f"ended with exit code {child.returncode}")
+                    await asyncio.wait(waiting, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            late = [member for task, member in asking.items() if not task.done()]
+            names = ", ".join(member.name for member in late)
+            raise _failure(late[0], f"not ready within {self._ready_s:g} s (waiting for {names})") from None
+        finally:
+            for task in asking:
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
 
     def _index(self, name: str) -> int:
         for index, member in enumerate(self.members):
@@ -304,7 +214,7 @@ class ProcessCluster:
         if self._children[index].poll() is None:
             raise ValueError(f"member {name!r} is running")
         child = self._children[index] = self._spawn_one(name)
-        self.members[index] = self.members[index]._replace(pid=child.pid, started=_start_of(child.pid))
+        self.members[index] = self.members[index]._replace(pid=child.pid, started=start_of(child.pid))
         self._folder.write(self.members)
 
     def log(self, name: str) -> str:
@@ -324,7 +234,7 @@ class ProcessCluster:
 
     def _is_ours(self) -> bool:
         """The folder was claimed, and nothing is spawned yet."""
-        return self._folder._starter()[0] == os.getpid()
+        return self._folder.starter()[0] == os.getpid()
 
     async def _end_children(self) -> None:
         children, self._children = self._children, []
@@ -354,16 +264,17 @@ def _failure(member: MemberProcess, what: str) -> ClusterError:
     return cls(f"member {member.name} {what}{':' if said else ''}{said}")
 
 
-async def _is_ready(url: str) -> bool:
-    """It answers, knows a leader, and can read through it."""
-    try:
-        async with await connect(url, timeout_s=ASK_S) as client:
-            if not (await client.status()).leader:
-                return False
-            await client.get(b"health")  # a linearizable read, as `etcdctl endpoint health` does
-            return True
-    except (OSError, KvClusterError):
-        return False
+async def _until_ready(url: str) -> None:
+    """Returns when the member answers, knows a leader, and can read through it."""
+    while True:
+        try:
+            async with await connect(url, timeout_s=ASK_S) as client:
+                if (await client.status()).leader:
+                    await client.get(b"health")  # a linearizable read, as `etcdctl endpoint health` does
+                    return
+        except (OSError, KvClusterError):
+            pass
+        await asyncio.sleep(POLL_S)
 
 
 async def cluster_status(folder: StateFolder) -> list[MemberStatus]:
@@ -421,24 +332,3 @@ def _signal(member: MemberProcess, number: signal.Signals) -> None:
         pass  # it has just ended
     except PermissionError as cause:
         raise ClusterError(f"pid {member.pid} of {member.name} belongs to another user") from cause
-
-
-def is_alive(pid: int, started: str) -> bool:
-    """Whether the process with this pid and start time runs (a zombie does not)."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    now = _start_of(pid)
-    return now != "zombie" and (not started or not now or now == started)
-
-
-def _start_of(pid: int) -> str:
-    """A process's start time as the system counts it, "zombie" for one that has ended, "" where there is no /proc."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except (OSError, IndexError):
-        return ""
-    return "zombie" if fields[0] in "ZX" else fields[19]

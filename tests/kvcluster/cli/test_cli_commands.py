@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from kvcluster.cluster.processes import is_alive
+from kvcluster.cluster import is_alive
 
 WAIT_S = 60.0
 

@@ -27,11 +27,13 @@ WAIT_S = 30.0
 _numbers = itertools.count()
 
 
-def find_etcdctls() -> list[str]:
-    """Paths: that of the test environment, and that of the system if it is another one."""
-    ours = shutil.which("etcdctl", path=str(Path(sys.executable).parent))
-    system = shutil.which("etcdctl", path="/usr/local/bin:/usr/bin:/bin")
-    return [path for path in (ours, system) if path]
+def find_etcdctls() -> dict[str, str]:
+    """Paths by label: that of the test environment, and that of the system if there is one."""
+    found = {
+        "bundled": shutil.which("etcdctl", path=str(Path(sys.executable).parent)),
+        "system": shutil.which("etcdctl", path="/usr/local/bin:/usr/bin:/bin"),
+    }
+    return {label: path for label, path in found.items() if path}
 
 
 class Output(NamedTuple):
@@ -51,6 +53,11 @@ class Etcdctl:
         self.endpoints = endpoints
         self._command = [binary, "--endpoints", ",".join(endpoints), "--command-timeout", "10s"]
         self._environment = {"PATH": os.environ["PATH"], "HOME": str(home), "ETCDCTL_API": "3"}
+
+    @property
+    def is_old(self) -> bool:
+        """3.4, which lacks some flags."""
+        return "etcdctl version: 3.4" in self.try_("version").out
 
     def try_(self, *arguments: str, stdin: str = "") -> Output:
         """Runs it to its end, whatever that is."""
@@ -104,11 +111,13 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[in
         asyncio.run(cluster.stop())
 
 
-@pytest.fixture(params=[(binary, replicas) for binary in find_etcdctls() for replicas in (1, 3)],
-                ids=lambda param: f"{Path(param[0]).parts[-2]}-{param[1]}")  # fmt: skip
+@pytest.fixture(
+    params=[(label, replicas) for label in find_etcdctls() for replicas in (1, 3)],
+    ids=lambda param: f"{param[0]}-{param[1]}",
+)
 def etcdctl(request: pytest.FixtureRequest, processes: Callable[[int], ProcessCluster], tmp_path: Path) -> Etcdctl:
-    binary, replicas = request.param
-    return Etcdctl(binary, processes(replicas).client_urls, tmp_path)
+    label, replicas = request.param
+    return Etcdctl(find_etcdctls()[label], processes(replicas).client_urls, tmp_path)
 
 
 @pytest.fixture

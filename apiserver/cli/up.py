@@ -19,6 +19,7 @@ from apiserver.cli.parts import KNOWN_ERRORS, load_scheduler_config
 from apiserver.cli.running import UsageError, run_command
 from apiserver.client import Client
 from apiserver.cluster import (
+    MEMBER_PORTS,
     LocalCluster,
     ManifestError,
     ProcessFailed,
@@ -63,7 +64,7 @@ def _choose(host: str, asked: int | None, usual: int, members: int = 1) -> int:
     """The port asked for (whether free or not: then starting says so), else the usual one, else 0 = any free one."""
     if asked is not None:
         return asked
-    return usual if all(_is_free(host, usual + 20000 * member) for member in range(members)) else 0
+    return usual if all(_is_free(host, usual + offset) for offset in MEMBER_PORTS[:members]) else 0
 
 
 def _build(options: UpOptions) -> LocalCluster | SupervisedCluster:

@@ -28,6 +28,9 @@ from kvcluster.client import Client as KvClient
 
 log = logging.getLogger(__name__)
 
+MEMBER_PORTS = (0, 20_000, 30_000)
+"""Above the first member's port: 2379, 22379, 32379, as etcd's own Procfile has it."""
+
 
 class LocalCluster:
     """nodes: simulated nodes; replicas: members of the store (1 or 3); port, store_port: 0 = any free one.
@@ -113,7 +116,7 @@ class LocalCluster:
         self._store = Cluster(members=self._replicas)
         await self._store.start()
         for member in range(self._replicas):
-            port = self._store_port + 20000 * member if self._store_port else 0
+            port = self._store_port + MEMBER_PORTS[member] if self._store_port else 0
             self.store_urls.append(await self._store.listen(member=member, port=port))
         return self._store.client()
 

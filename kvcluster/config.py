@@ -116,6 +116,11 @@ class ServerConfig:
                 f"--initial-cluster: {self.name} has {', '.join(members[self.name])} there, "
                 f"but --initial-advertise-peer-urls is {', '.join(self.initial_advertise_peer_urls)}"
             )
+        owners: dict[str, str] = {}
+        for name, urls in members.items():
+            for url in urls:
+                if owners.setdefault(url, name) != name:
+                    raise ConfigError(f"--initial-cluster: {owners[url]} and {name} have the same URL {url}")
         if len(members) > 1 and any(parse_url("listen-peer-urls", url).port == 0 for url in self.listen_peer_urls):
             raise ConfigError("--listen-peer-urls: port 0 works only for a cluster of one member")
 

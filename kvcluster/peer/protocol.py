@@ -1,7 +1,7 @@
 """What members say to each other over a socket: one handshake, then messages, each with its length in front.
 
     dialer   → HELLO    magic, cluster id, from, to, incarnation
-    acceptor → WELCOME  its own incarnation        or REFUSAL with a text, and the end
+    acceptor → WELCOME  magic, its own incarnation        or REFUSAL with a text, and the end
     dialer   → messages
 
 A connection carries messages one way; the other way has a connection of its own. The incarnation is drawn at each start of a
@@ -19,7 +19,7 @@ MAX_MESSAGE_BYTES = 1 << 30
 LENGTH = struct.Struct(">I")
 
 _HELLO = struct.Struct(">8sQQQQ")
-_ANSWER = struct.Struct(">BQH")
+_ANSWER = struct.Struct(">8sBQH")
 
 HELLO_BYTES = _HELLO.size
 ANSWER_BYTES = _ANSWER.size
@@ -53,16 +53,19 @@ def decode_hello(data: bytes) -> Hello:
 
 
 def encode_welcome(incarnation: int) -> bytes:
-    return _ANSWER.pack(1, incarnation, 0)
+    return _ANSWER.pack(MAGIC, 1, incarnation, 0)
 
 
 def encode_refusal(incarnation: int, text: str) -> bytes:
     said = text.encode()[:65_535]
-    return _ANSWER.pack(0, incarnation, len(said)) + said
+    return _ANSWER.pack(MAGIC, 0, incarnation, len(said)) + said
 
 
 def decode_answer(data: bytes) -> Answer:
-    welcome, incarnation, text_bytes = _ANSWER.unpack(data)
+    """Raises ValueError for bytes that are not a member's answer."""
+    magic, welcome, incarnation, text_bytes = _ANSWER.unpack(data)
+    if magic != MAGIC or welcome not in (0, 1):
+        raise ValueError("whoever listens there is not a member of a cluster of this program")
     return Answer(welcome == 1, incarnation, text_bytes)
 
 

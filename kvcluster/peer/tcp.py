@@ -1,7 +1,13 @@
 """Raft messages between processes, over TCP: bounded, may drop, never blocks.
 
-One outgoing link per member: it connects when there is something to say, says it in one write a turn, and drops what comes
-while it is down or more than MAX_BUFFER_BYTES are unsent (raft repeats what matters). Incoming connections only receive.
+One outgoing link per member: it keeps itself connected, says what there is in one write a turn, and drops what comes while it
+is down or more than MAX_BUFFER_BYTES are unsent (raft repeats what matters). Nothing is ever sent twice: a forwarded proposal
+has no identity. Incoming connections only receive.
+
+    link      down ──connect, HELLO, WELCOME──▶ up ──lost──▶ down, after a pause that doubles up to MAX_RETRY_S
+                └──REFUSAL──▶ over: `failed` is called with PeerRefusedError
+    incoming  silent ──HELLO──▶ welcome ──bytes that are no message──▶ closed
+                └──anything else, or nothing within HANDSHAKE_S──▶ closed
 """
 
 from __future__ import annotations
@@ -12,6 +18,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
+from kvcluster.errors import KvClusterError
 from kvcluster.member import PeerMessage, decode_peer_message, encode_peer_message
 from kvcluster.peer.protocol import (
     ANSWER_BYTES,
@@ -38,12 +45,16 @@ HANDSHAKE_S = 5.0
 Deliver = Callable[[PeerMessage], object]
 
 
-class PeerRefusedError(Exception):
+class PeerRefusedError(KvClusterError):
     """Another member does not let this one in; the text says why."""
 
 
 class TcpPeerTransport:
-    """The links of one member. `failed` gets PeerRefusedError once another member refuses this one."""
+    """The links of one member.
+
+    peers: addresses of all members by id, this one's included. deliver: a message arrived. unreachable: one could not be
+    sent to that member. failed: PeerRefusedError, once another member refuses this one.
+    """
 
     def __init__(
         self,
@@ -54,6 +65,7 @@ class TcpPeerTransport:
         peers: Mapping[int, tuple[str, int]],
         deliver: Deliver,
         unreachable: Callable[[int], object],
+        failed: Callable[[PeerRefusedError], object],
     ) -> None:
         self.cluster_id = cluster_id
         self.member_id = member_id
@@ -61,9 +73,10 @@ class TcpPeerTransport:
         self.acquaintances = Acquaintances()
         self.deliver = deliver
         self.unreachable = unreachable
-        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.failed = failed
         self.sent_bytes = 0
         self.received_bytes = 0
+        self.dropped_sends = 0
         self._links = {id: _Link(self, id, address) for id, address in peers.items() if id != member_id}
         self._servers: list[asyncio.Server] = []
         self._incoming: dict[_Incoming, None] = {}
@@ -83,15 +96,20 @@ class TcpPeerTransport:
         parts: dict[int, list[bytes]] = {}
         for message in messages:
             data = encode_peer_message(message)
+            if len(data) > MAX_MESSAGE_BYTES:
+                log.error("a message of %d bytes to member %x is too large to be sent", len(data), message.to)
+                self.dropped_sends += 1
+                continue
             parts.setdefault(message.to, []).extend((LENGTH.pack(len(data)), data))
         for id, pieces in parts.items():
             link = self._links.get(id)
-            if link is not None:
-                link.write(b"".join(pieces))
+            if link is None or not link.write(b"".join(pieces)):
+                self.dropped_sends += 1
+                self.unreachable(id)
 
-    def fail(self, text: str) -> None:
-        if not self.failed.done():
-            self.failed.set_exception(PeerRefusedError(text))
+    def knows(self, member_id: int) -> bool:
+        """Whether it is one of the others."""
+        return member_id in self._links
 
     async def stop(self) -> None:
         for server in self._servers:
@@ -100,12 +118,10 @@ class TcpPeerTransport:
             incoming.close()
         for link in self._links.values():
             await link.stop()
-        if not self.failed.done():
-            self.failed.cancel()
 
 
 class _Link:
-    """down ──connect, handshake──▶ up ──lost──▶ down; a task of its own waits and connects again."""
+    """The way to one member; a task of its own connects, and connects again."""
 
     def __init__(self, owner: TcpPeerTransport, peer: int, address: tuple[str, int]) -> None:
         self._owner = owner
@@ -117,13 +133,14 @@ class _Link:
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"peer link to {self._peer:x}")
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
+        """False: dropped."""
         writer = self._writer
         if writer is None or writer.transport.get_write_buffer_size() > MAX_BUFFER_BYTES:
-            self._owner.unreachable(self._peer)
-            return
+            return False
         self._owner.sent_bytes += len(data)
         writer.write(data)
+        return True
 
     async def _run(self) -> None:
         delay_s = RETRY_S
@@ -140,7 +157,7 @@ class _Link:
                 delay_s = RETRY_S
                 await reader.read(1)  # nothing comes on this connection but its end
             except PeerRefusedError as refusal:
-                self._owner.fail(str(refusal))
+                self._owner.failed(refusal)
                 return
             except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
                 log.debug("peer %x: %s", self._peer, error)
@@ -176,13 +193,21 @@ class _Incoming(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._is_welcome = False
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are not instances of it
         self._owner._incoming[self] = None
+        self._timer = asyncio.get_running_loop().call_later(HANDSHAKE_S, self.close)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._owner._incoming.pop(self, None)
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def close(self) -> None:
         if self._transport is not None:
@@ -210,6 +235,8 @@ class _Incoming(asyncio.Protocol):
             refusal = f"cluster ID mismatch: this is cluster {owner.cluster_id:x}, not {hello.cluster_id:x}"
         elif hello.to != owner.member_id:
             refusal = f"this is member {owner.member_id:x}, not {hello.to:x}"
+        elif not owner.knows(hello.sender):
+            refusal = f"member {hello.sender:x} is not of this cluster"
         elif not owner.acquaintances.meet(hello.sender, hello.incarnation):
             refusal = refusal_text(hello.sender)
         assert self._transport is not None
@@ -218,6 +245,7 @@ class _Incoming(asyncio.Protocol):
             self._transport.write(encode_refusal(owner.incarnation, refusal))
             self._transport.close()
             return False
+        self._stop_timer()
         self._transport.write(encode_welcome(owner.incarnation))
         self._is_welcome = True
         return True

@@ -4,8 +4,13 @@
                                                        → background work, a budgeted bit
                                                        → flush: every connection with output writes once
 
+    running ──stop──▶ stopped        everything that waits is answered "server stopped"
+       └────a turn raises, or fail()──▶ stopped, and `failed` has the error
+
 Everything happens on one event loop; nothing here waits. Whoever feeds the member calls `wake`; a turn is scheduled once,
 however often. Connections with output call `mark_dirty`.
+
+A turn that raises is a bug, or a log that cannot be applied: the member may be half changed, so it answers nothing more.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from kvcluster.errors import EtcdError
+from kvcluster.errors import EtcdError, StoppedError
 from kvcluster.member import Member, PeerMessage
 from kvcluster.peer import PeerTransport
 from kvcluster.raft import LogStorage
@@ -40,8 +45,12 @@ class Driver:
         self.on_tick: list[Callable[[], object]] = []
         self.storage = storage
         self.peers = peers
+        self.leader_changes = 0
         self._tick_s = tick_s
         self._loop = asyncio.get_running_loop()
+        self.failed: asyncio.Future[None] = self._loop.create_future()
+        """Gets the error that ends the member by itself; cancelled by a stop without one."""
+        self._known_leader = 0
         self._is_scheduled = False
         self._is_running = False
         self._next_tick = 0.0
@@ -57,14 +66,23 @@ class Driver:
         self.wake()
 
     def stop(self, error: EtcdError | None = None) -> None:
-        """Answers everything that waits with `error` (server stopped) and does nothing more."""
+        """Answers everything that waits with `error` (server stopped) and does nothing more. Safe to call twice."""
         self._is_running = False
         if self._timer is not None:
             self._timer.cancel()
         self.member.stop(error)
         self._flush()
-        for changed in self._changed:
-            changed.cancel()
+        changed, self._changed = self._changed, []
+        for future in changed:
+            if not future.done():
+                future.set_exception(error or StoppedError())
+        self.failed.cancel()
+
+    def fail(self, error: Exception) -> None:
+        """Ends the member by itself: `failed` says why."""
+        if not self.failed.done():
+            self.failed.set_exception(error)
+        self.stop()
 
     def wake(self) -> None:
         """There are inputs: a turn is due."""
@@ -90,7 +108,7 @@ class Driver:
             self.member.report_unreachable(member_id)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Returns when `condition()` holds after a turn. Bound it with asyncio.timeout."""
+        """Returns when `condition()` holds after a turn. Raises StoppedError. Bound it with asyncio.timeout."""
         while not condition():
             changed: asyncio.Future[None] = self._loop.create_future()
             self._changed.append(changed)
@@ -110,6 +128,21 @@ class Driver:
         if not self._is_running:
             self._flush()
             return
+        try:
+            self._drive()
+        except Exception as error:
+            log.exception("member %x cannot go on", self.member.id)
+            self.fail(error)
+            return
+        self._flush()
+        if self._changed:
+            changed, self._changed = self._changed, []
+            for future in changed:
+                if not future.done():
+                    future.set_result(None)
+
+    def _drive(self) -> None:
+        """The member's share of a turn, in the order that member.py demands."""
         member, storage, peers = self.member, self.storage, self.peers
         rounds = 0
         while member.has_ready():
@@ -129,12 +162,9 @@ class Driver:
                 break
         if member.background():
             self.wake()
-        self._flush()
-        if self._changed:
-            changed, self._changed = self._changed, []
-            for future in changed:
-                if not future.done():
-                    future.set_result(None)
+        if member.leader != self._known_leader:
+            self._known_leader = member.leader
+            self.leader_changes += bool(member.leader)
 
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []

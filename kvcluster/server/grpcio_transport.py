@@ -6,18 +6,27 @@ Tests run the same calls on both; a difference is a bug in one of them. No HTTP/
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 
 from kvcluster.server.driver import Driver
-from kvcluster.wire import BIDI, UNARY, Method, Methods, StreamHandler, codes
+from kvcluster.wire import (
+    BIDI,
+    HIGH_WATER_BYTES,
+    LOW_WATER_BYTES,
+    UNARY,
+    Metadata,
+    Method,
+    Methods,
+    StreamHandler,
+    codes,
+)
 
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
 _OPTIONS = [
     ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", 2 * 1024 * 1024),
     ("grpc.so_reuseport", 0),
     # etcd lets clients ping every 5 s; grpcio's own default would end idle watches.
     ("grpc.http2.min_ping_interval_without_data_ms", 5000),
@@ -32,12 +41,11 @@ class GrpcioCall:
     """wire.ServiceCall on top of a grpc.aio context; answers go through a queue to the coroutine that writes them."""
 
     def __init__(self, context: Any) -> None:
-        self.metadata: Mapping[str, str] = {
-            key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)
-        }
+        self.metadata: Metadata = dict(context.invocation_metadata() or ())
         self.peer: str = context.peer()
         self.is_active = True
         self.buffered_bytes = 0
+        self._is_slow = False
         self.status: tuple[int, str] = (codes.OK, "")
         self.answers: asyncio.Queue[Any] = asyncio.Queue()
 
@@ -52,7 +60,16 @@ class GrpcioCall:
         if self.is_active:
             message = b"".join(chunks)
             self.buffered_bytes += len(message)
+            self._is_slow = self._is_slow or self.buffered_bytes > HIGH_WATER_BYTES
             self.answers.put_nowait(message)
+
+    def has_drained(self, size: int) -> bool:
+        """`size` bytes were written: whether the handler is to be told that there is room again."""
+        self.buffered_bytes -= size
+        if not self._is_slow or self.buffered_bytes >= LOW_WATER_BYTES:
+            return False
+        self._is_slow = False
+        return True
 
     def finish(self, code: int = codes.OK, text: str = "") -> None:
         if self.is_active:
@@ -62,16 +79,17 @@ class GrpcioCall:
 
 
 class GrpcioTransport:
-    """Serves `methods` on a port with grpc.aio."""
+    """Serves `methods` on a port with grpc.aio. max_message_bytes: of a request."""
 
-    def __init__(self, driver: Driver, methods: Methods) -> None:
+    def __init__(self, driver: Driver, methods: Methods, *, max_message_bytes: int) -> None:
         self._driver = driver
         self._methods = methods
+        self._options = [*_OPTIONS, ("grpc.max_receive_message_length", max_message_bytes)]
         self._server: Any = None
 
     async def start(self, host: str, port: int) -> str:
         """Listens; answers the URL. RuntimeError where the port is taken."""
-        self._server = grpc.aio.server(options=_OPTIONS)
+        self._server = grpc.aio.server(options=self._options)
         self._server.add_generic_rpc_handlers((_Table(self),))
         bound = self._server.add_insecure_port(f"{host}:{port}")
         await self._server.start()
@@ -96,7 +114,10 @@ class GrpcioTransport:
             call = GrpcioCall(context)
             method.handler(call, payload)
             self._driver.wake()
-            answer = await call.answers.get()
+            try:
+                answer = await call.answers.get()
+            finally:
+                call.is_active = False
             if answer is _END:
                 await context.abort(_STATUS[call.status[0]], call.status[1])
             assert isinstance(answer, bytes)
@@ -113,10 +134,6 @@ class GrpcioTransport:
                 await self._write(call, handler, context)
             finally:
                 reading.cancel()
-                if call.is_active:
-                    call.is_active = False
-                    handler.on_cancel()
-                    self._driver.wake()
 
         return behave
 
@@ -124,8 +141,9 @@ class GrpcioTransport:
         async def behave(payload: bytes, context: Any) -> None:
             call = GrpcioCall(context)
             handler: StreamHandler = method.handler(call)
-            handler.on_message(payload)
-            handler.on_half_close()
+            if call.is_active:
+                handler.on_message(payload)
+                handler.on_half_close()
             self._driver.wake()
             await self._write(call, handler, context)
 
@@ -133,6 +151,8 @@ class GrpcioTransport:
 
     async def _read(self, requests: AsyncIterator[bytes], handler: StreamHandler, call: GrpcioCall) -> None:
         async for payload in requests:
+            if not call.is_active:
+                return
             handler.on_message(payload)
             self._driver.wake()
         if call.is_active:
@@ -140,11 +160,17 @@ class GrpcioTransport:
             self._driver.wake()
 
     async def _write(self, call: GrpcioCall, handler: StreamHandler, context: Any) -> None:
-        while (answer := await call.answers.get()) is not _END:
-            await context.write(answer)
-            call.buffered_bytes -= len(answer)
-            if not call.buffered_bytes:
-                handler.on_drain()
+        """Carries answers out until the service ends the call, or somebody else does."""
+        try:
+            while (answer := await call.answers.get()) is not _END:
+                await context.write(answer)
+                if call.has_drained(len(answer)) and call.is_active:
+                    handler.on_drain()
+                    self._driver.wake()
+        finally:
+            if call.is_active:
+                call.is_active = False
+                handler.on_cancel()
                 self._driver.wake()
         if call.status[0] != codes.OK:
             await context.abort(_STATUS[call.status[0]], call.status[1])

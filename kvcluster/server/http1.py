@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from kvcluster.errors import EtcdError, NoLeaderError
+from kvcluster.errors import EtcdError, NoLeaderError, RequestTimeoutError
 from kvcluster.rpc import CLUSTER_VERSION, SERVER_VERSION
 from kvcluster.server.driver import Driver
 from kvcluster.server.metrics import MemberMetrics
@@ -40,16 +40,16 @@ class Http1:
     async def _handle(self, request: Any) -> Any:
         from aiohttp import web
 
-        if request.method not in ("GET", "HEAD"):
+        if request.path not in ("/health", "/version", "/metrics"):
+            return web.Response(status=404, text="404 page not found\n")
+        if request.method != "GET":
             return web.Response(status=405, text="Method Not Allowed\n", headers={"Allow": "GET"})
         if request.path == "/health":
             return await self._health(request.query.get("serializable") == "true")
         if request.path == "/version":
             return web.json_response({"etcdserver": SERVER_VERSION, "etcdcluster": CLUSTER_VERSION})
-        if request.path == "/metrics":
-            body, content_type = self._metrics().expose()
-            return web.Response(body=body, headers={"Content-Type": content_type})
-        return web.Response(status=404, text="404 page not found\n")
+        body, content_type = self._metrics().expose()
+        return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def _health(self, serializable: bool) -> Any:
         from aiohttp import web
@@ -60,7 +60,7 @@ class Http1:
         reason = "RAFT NO LEADER" if isinstance(error, NoLeaderError) else f"RANGE ERROR:{error}"
         return web.json_response({"health": "false", "reason": reason}, status=503)
 
-    async def _check(self) -> EtcdError | Exception | None:
+    async def _check(self) -> EtcdError | None:
         """A linearizable read, as etcd's own health check does it."""
         member = self._driver.member
         if not member.leader:
@@ -70,5 +70,5 @@ class Http1:
         self._driver.wake()
         try:
             return await asyncio.wait_for(answered, HEALTH_TIMEOUT_S)
-        except TimeoutError as error:
-            return error
+        except TimeoutError:
+            return RequestTimeoutError()

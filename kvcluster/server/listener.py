@@ -7,12 +7,17 @@ import socket
 
 from kvcluster.errors import ConfigError
 from kvcluster.rpc import RpcServices
-from kvcluster.server.connections import ClientProtocol
+from kvcluster.server.connections import ClientPort
 from kvcluster.server.driver import Driver
 from kvcluster.server.http1 import Http1
 from kvcluster.server.metrics import MemberMetrics
+from kvcluster.wire import WireLimits
 
 BACKLOG = 1024
+GRPC_OVERHEAD_BYTES = 512 * 1024
+"""etcd: a message may be this much larger than the largest request."""
+GOODBYE_S = 0.5
+"""How long a stopping port waits for its clients to take what was written for them."""
 
 
 def bind(flag: str, host: str, port: int) -> socket.socket:
@@ -24,9 +29,10 @@ def bind(flag: str, host: str, port: int) -> socket.socket:
         listening.bind((host, port))
         listening.listen(BACKLOG)
         listening.setblocking(False)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listening.close()
-        raise ConfigError(f"--{flag}: cannot listen on {host}:{port}: {error.strerror}") from error
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise ConfigError(f"--{flag}: cannot listen on {host}:{port}: {reason}") from error
     return listening
 
 
@@ -35,18 +41,25 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def max_message_bytes(driver: Driver) -> int:
+    """Of a request's gRPC message; what is larger never reaches a service."""
+    return driver.member.config.max_request_bytes + GRPC_OVERHEAD_BYTES
+
+
 class ClientListener:
     """Serves a driver's member on sockets. One of these may listen on several."""
 
     def __init__(self, driver: Driver, services: RpcServices | None = None) -> None:
         self._driver = driver
+        self._loop = asyncio.get_running_loop()
         if services is None:
             services = RpcServices(driver.member)
             driver.on_tick.append(services.tick)
-        self._methods = services.methods
-        self._http1 = Http1(driver, lambda: MemberMetrics(driver.member))
+        self._http1 = Http1(driver, self._metrics)
+        limits = WireLimits(max_message_bytes=max_message_bytes(driver))
+        self._port = ClientPort(driver, services.methods, self._http1, limits)
         self._servers: list[asyncio.Server] = []
-        self._connections: dict[ClientProtocol, None] = {}
+        driver.on_tick.append(self._tick)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listens; answers the URL. Raises ConfigError where the port is taken."""
@@ -54,22 +67,32 @@ class ClientListener:
 
     async def serve(self, listening: socket.socket) -> str:
         """Serves a socket that listens already; answers its URL."""
-        loop = asyncio.get_running_loop()
         url = url_of(listening)
-        self._servers.append(await loop.create_server(self._protocol, sock=listening, backlog=BACKLOG))
+        self._servers.append(await self._loop.create_server(self._port, sock=listening, backlog=BACKLOG))
         return url
 
-    def _protocol(self) -> ClientProtocol:
-        return ClientProtocol(self._driver, self._methods, self._http1, self._connections)
+    def _tick(self) -> None:
+        self._port.expire(self._loop.time())
+
+    def _metrics(self) -> MemberMetrics:
+        return MemberMetrics(self._driver, self._port)
 
     @property
     def connection_count(self) -> int:
-        return len(self._connections)
+        return len(self._port.connections)
 
     async def stop(self) -> None:
-        """No new connections; those open are told and closed."""
+        """No new connections; those open are told and closed, by force after GOODBYE_S. Safe to call twice."""
         for server in self._servers:
             server.close()
-        for connection in list(self._connections):
+        if self._tick in self._driver.on_tick:
+            self._driver.on_tick.remove(self._tick)
+        for connection in list(self._port.connections):
             connection.close()
         await self._http1.stop()
+        if self._port.connections:
+            try:
+                await asyncio.wait_for(self._port.is_empty.wait(), GOODBYE_S)
+            except TimeoutError:
+                for connection in list(self._port.connections):
+                    connection.abort()

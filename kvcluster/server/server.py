@@ -20,7 +20,7 @@ from kvcluster.peer import TcpPeerTransport
 from kvcluster.raft import MemoryStorage
 from kvcluster.rpc import RpcServices
 from kvcluster.server.driver import Driver
-from kvcluster.server.listener import ClientListener, bind, url_of
+from kvcluster.server.listener import ClientListener, bind, max_message_bytes, url_of
 
 GC_THRESHOLD = 50_000
 """Allocations between two collections of the young: a store makes many objects that stay, and hardly any cycles."""
@@ -48,14 +48,13 @@ def build_member_config(config: ServerConfig, client_urls: tuple[str, ...], inca
 
 
 class Server:
-    """See the module. `failed` gets the error that ends the server by itself (another member refuses it)."""
+    """See the module."""
 
     def __init__(self, config: ServerConfig) -> None:
         """Raises ConfigError."""
         config.validate()
         self.config = config
         self.client_url = ""
-        self.failed: asyncio.Future[None] | None = None
         self._driver: Driver | None = None
         self._listener: ClientListener | None = None
         self._grpcio: object | None = None
@@ -65,6 +64,12 @@ class Server:
     def driver(self) -> Driver:
         assert self._driver is not None, "the server is not started"
         return self._driver
+
+    @property
+    def failed(self) -> asyncio.Future[None]:
+        """Gets the error that ends the server by itself: another member refuses it (PeerRefusedError), or a bug. Await it
+        shielded; it is cancelled by `stop`."""
+        return self.driver.failed
 
     @property
     def member(self) -> Member:
@@ -117,8 +122,8 @@ class Server:
             peers=peers,
             deliver=driver.deliver,
             unreachable=driver.unreachable,
+            failed=driver.fail,
         )
-        self.failed = self._peers.failed
         for url in self.config.listen_peer_urls:
             address = parse_url("listen-peer-urls", url)
             listening = bind("listen-peer-urls", *address)
@@ -128,7 +133,7 @@ class Server:
     async def _start_grpcio(self, services: RpcServices, sockets: list[socket.socket]) -> None:
         from kvcluster.server.grpcio_transport import GrpcioTransport  # grpcio is heavy and seldom wanted
 
-        transport = GrpcioTransport(self.driver, services.methods)
+        transport = GrpcioTransport(self.driver, services.methods, max_message_bytes=max_message_bytes(self.driver))
         self._grpcio = transport
         for listening in sockets:
             host, port = listening.getsockname()[:2]
@@ -136,16 +141,15 @@ class Server:
             await transport.start(host, port)
 
     async def ready(self) -> None:
-        """Returns once this member can serve: a leader is known and knows this member's URLs. Raises what `failed` has."""
+        """Returns once this member can serve: a leader is known and knows this member's URLs. Raises what `failed` has,
+        StoppedError. Bound it with asyncio.timeout."""
         member = self.member
         waiting = asyncio.ensure_future(self.driver.until(lambda: bool(member.leader) and member.is_published))
-        others: set[asyncio.Future[None]] = {waiting}
-        if self.failed is not None:
-            others.add(self.failed)
         try:
-            done, _ = await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
-            for future in done:
-                future.result()
+            await asyncio.wait({waiting, self.failed}, return_when=asyncio.FIRST_COMPLETED)
+            if self.failed.done() and not self.failed.cancelled():
+                self.failed.result()
+            await waiting
         finally:
             waiting.cancel()
 

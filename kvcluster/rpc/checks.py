@@ -5,7 +5,9 @@ Each function raises an EtcdError or returns; the state of the store plays no pa
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
 
 from kvcluster import pb
 from kvcluster.errors import (
@@ -78,6 +80,33 @@ def _check_op(op: pb.RequestOp, max_ops: int) -> None:
             raise KeyNotFoundError  # an empty oneof (etcd answers it with this text)
 
 
+class _Deletes:
+    """Ranges deleted, and whether a key lies in one. A look-up is a binary search: a request may name tens of thousands."""
+
+    __slots__ = ("intervals", "_begins", "_furthest_ends")
+
+    def __init__(self, intervals: list[Interval]) -> None:
+        self.intervals = intervals
+        self._begins: list[bytes] | None = None
+        self._furthest_ends: list[bytes] = []
+
+    def add(self, intervals: list[Interval]) -> None:
+        if intervals:
+            self.intervals += intervals
+            self._begins = None
+
+    def contains(self, key: bytes) -> bool:
+        """Some interval that begins at or before `key` ends after it: the one that reaches furthest says so."""
+        if not self.intervals:
+            return False
+        if self._begins is None:
+            self.intervals.sort()
+            self._begins = [begin for begin, _ in self.intervals]
+            self._furthest_ends = list(accumulate((end for _, end in self.intervals), max))
+        at = bisect_right(self._begins, key)
+        return at > 0 and self._furthest_ends[at - 1] > key
+
+
 def _check_overlaps(ops: Iterable[pb.RequestOp]) -> tuple[dict[bytes, None], list[Interval]]:
     """(keys put, ranges deleted) of a branch with everything nested in it. Raises DuplicateKeyError.
 
@@ -86,21 +115,21 @@ def _check_overlaps(ops: Iterable[pb.RequestOp]) -> tuple[dict[bytes, None], lis
     through, in etcd and therefore here: a delete to the end of the keyspace, and a delete nested behind a nested put.
     """
     puts: dict[bytes, None] = {}
-    deletes: list[Interval] = []
+    deletes = _Deletes([])
     nested: list[tuple[dict[bytes, None], list[Interval]]] = []
     for op in ops:
         kind = op.WhichOneof("request")
         if kind == "request_delete_range":
-            deletes.append(_interval(op.request_delete_range.key, op.request_delete_range.range_end))
+            deletes.add([_interval(op.request_delete_range.key, op.request_delete_range.range_end)])
         elif kind == "request_txn":
             nested.append(_merge_branches(op.request_txn))
     for nested_puts, nested_deletes in nested:
         _add_puts(puts, nested_puts, deletes)
-        deletes += nested_deletes
+        deletes.add(nested_deletes)
     for op in ops:
         if op.WhichOneof("request") == "request_put":
             _add_puts(puts, {op.request_put.key: None}, deletes)
-    return puts, deletes
+    return puts, deletes.intervals
 
 
 def _merge_branches(request: pb.TxnRequest) -> tuple[dict[bytes, None], list[Interval]]:
@@ -109,20 +138,15 @@ def _merge_branches(request: pb.TxnRequest) -> tuple[dict[bytes, None], list[Int
     return success_puts | failure_puts, success_deletes + failure_deletes
 
 
-def _add_puts(puts: dict[bytes, None], more: dict[bytes, None], deletes: list[Interval]) -> None:
+def _add_puts(puts: dict[bytes, None], more: dict[bytes, None], deletes: _Deletes) -> None:
     for key in more:
-        if key in puts or any(_contains(interval, key) for interval in deletes):
+        if key in puts or deletes.contains(key):
             raise DuplicateKeyError
     puts.update(more)
 
 
 def _interval(key: bytes, range_end: bytes) -> Interval:
     return key, range_end or key + b"\x00"
-
-
-def _contains(interval: Interval, key: bytes) -> bool:
-    begin, end = interval
-    return begin <= key < end
 
 
 def is_read_only(request: pb.TxnRequest) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -134,3 +137,29 @@ def bench() -> Bench:
 def make_bench() -> type[Bench]:
     """For members of other sizes; one of three has no leader, for nobody answers it."""
     return Bench
+
+
+@pytest.fixture
+def make_call() -> type[FakeCall]:
+    return FakeCall
+
+
+@pytest.fixture
+def own_calls() -> Callable[[Callable[[], object]], list[str]]:
+    """Runs an action; -> the names of kvcluster's functions that were called, in order."""
+
+    def count(action: Callable[[], object]) -> list[str]:
+        names: list[str] = []
+
+        def profile(frame: FrameType, kind: str, argument: object) -> None:
+            if kind == "call" and frame.f_globals.get("__name__", "").startswith("kvcluster."):
+                names.append(frame.f_code.co_name)
+
+        sys.setprofile(profile)
+        try:
+            action()
+        finally:
+            sys.setprofile(None)
+        return names
+
+    return count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from kvcluster import pb
-from kvcluster.errors import EtcdError, LeaseTtlTooLargeError, NoLeaderError
+from kvcluster.errors import EtcdError, LeaseTtlTooLargeError, NoLeaderError, TooManyRequestsError
 from kvcluster.member import Applied, LeaseAnswer, Member, ops
 from kvcluster.rpc.decoding import decode, decode_unary, lacks_leader
 from kvcluster.rpc.status import status_of
@@ -78,44 +78,59 @@ class KeepAliveStream:
     """One answer per request, in order; the next request is asked when the one before is answered.
 
     The header is taken before the renewal, so that a revision at or after the expiry never comes with a success.
+    Requests beyond the member's `max_pending_requests` end the stream. A leader answers while it is being asked, so a
+    backlog is worked off in a loop: it may hold a renewal for each of a client's thousands of leases.
     """
 
-    __slots__ = ("_call", "_member", "_waiting", "_is_asking", "_is_half_closed")
+    __slots__ = ("_call", "_member", "_waiting", "_is_asking", "_is_in_loop", "_is_half_closed")
 
     def __init__(self, call: ServiceCall, member: Member) -> None:
         self._call = call
         self._member = member
         self._waiting: deque[int] = deque()
         self._is_asking = False
+        self._is_in_loop = False
         self._is_half_closed = False
 
     def on_message(self, payload: bytes) -> None:
         if not self._call.is_active:
             return
         request = decode(pb.LeaseKeepAliveRequest, payload, self._call)
-        if request is not None:
-            self._waiting.append(request.ID)
-            self._ask()
+        if request is None:
+            return
+        if len(self._waiting) >= self._member.config.max_pending_requests:
+            self._end(TooManyRequestsError())
+            return
+        self._waiting.append(request.ID)
+        self._ask()
 
     def _ask(self) -> None:
-        if self._is_asking or not self._waiting:
-            if self._is_half_closed and not self._is_asking:
-                self._call.finish()
+        if self._is_in_loop:
             return
+        self._is_in_loop = True
+        while self._waiting and not self._is_asking:
+            self._ask_one(self._waiting.popleft())
+        self._is_in_loop = False
+        if self._is_half_closed and not self._is_asking:
+            self._call.finish()
+
+    def _ask_one(self, lease: int) -> None:
         self._is_asking = True
-        lease = self._waiting.popleft()
         header = self._member.header(self._member.store.revision)
 
         def answered(answer: LeaseAnswer | EtcdError) -> None:
             self._is_asking = False
             if isinstance(answer, EtcdError):
-                self._waiting.clear()
-                self._call.finish(*status_of(answer))
+                self._end(answer)
                 return
             self._call.send(header, pb.LeaseKeepAliveResponse(ID=lease, TTL=answer.ttl_s).SerializeToString())
             self._ask()
 
         self._member.renew_lease(lease, answered)
+
+    def _end(self, error: EtcdError) -> None:
+        self._waiting.clear()
+        self._call.finish(*status_of(error))
 
     def on_half_close(self) -> None:
         self._is_half_closed = True

@@ -341,3 +341,30 @@ def test_a_cancelled_keep_alive_asks_no_more(make_bench: Any) -> None:
     stream.handler.on_cancel()
     lost.tick(20)
     assert stream.call.sent == [] and lost.member.pending_count == 0
+
+
+def test_a_backlog_of_keep_alives_is_answered_when_the_member_may(bench: Any) -> None:
+    """A client renews its thousands of leases on one stream; they pile up while nobody leads, and come due in one turn."""
+    bench.ask("Lease/LeaseGrant", pb.LeaseGrantRequest(ID=1, TTL=50))
+    bench.member.lessor.demote()
+    stream = bench.keep_alive()
+    request = pb.LeaseKeepAliveRequest(ID=1).SerializeToString()
+    for _ in range(5000):
+        stream.handler.on_message(request)
+    assert stream.answers() == []
+    bench.put(b"an entry, after which the member takes up the leases again")
+    assert [answer.TTL for answer in stream.answers()] == [50] * 5000
+    stream.handler.on_half_close()
+    assert stream.call.status == (0, "")
+
+
+def test_keep_alives_beyond_the_bound_end_the_stream(make_bench: Any) -> None:
+    lost = make_bench(members=3, max_pending_requests=3, request_timeout_ticks=10)
+    stream = lost.keep_alive()
+    for id in range(1, 5):
+        stream.ask(pb.LeaseKeepAliveRequest(ID=id))
+    assert stream.call.status is None
+    stream.ask(pb.LeaseKeepAliveRequest(ID=5))
+    assert stream.call.status == (2, "etcdserver: too many requests")
+    lost.tick(20)
+    assert stream.answers() == [] and lost.member.pending_count == 0

@@ -56,8 +56,10 @@ class MemberConfig:
     snapshot_entries: int = 10_000
     # Entries that stay behind the snapshot for members that lag a little (etcd: --snapshot-catchup-entries).
     catch_up_entries: int = 5_000
-    # Expired leases: looked for every `lease_check_ticks`, so many revocations in flight (etcd: 500 ms, 16).
+    # Expired leases: looked for every `lease_check_ticks`, so many at a time, so many revocations in flight (etcd: 500 ms,
+    # 500, 16). What does not fit waits for the next look.
     lease_check_ticks: int = 5
+    max_expired_leases: int = 500
     max_lease_revokes: int = 16
 
     def __post_init__(self) -> None:
@@ -69,7 +71,7 @@ class MemberConfig:
         if not 1 <= self.tick_ms <= 1000:
             raise ValueError(f"tick_ms must be from 1 to 1000, not {self.tick_ms}")
         for name in ("request_timeout_ticks", "max_request_bytes", "max_pending_requests", "snapshot_entries",
-                     "read_retry_ticks", "lease_check_ticks"):  # fmt: skip
+                     "read_retry_ticks", "lease_check_ticks", "max_expired_leases", "max_lease_revokes"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
 

@@ -2,13 +2,16 @@
 
 A question without a known leader waits; one that was sent is sent again when the leader changes, and now and then, because
 messages may be lost. `expire` answers it with a timeout in the end. Renewing twice is harmless, so repeating is too.
+
+A lease that has expired but is not revoked yet is neither alive nor gone: its renewal gets no answer before the revocation is
+applied, and is only asked again. So "gone" never overtakes the deletion of the keys.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from kvcluster.errors import EtcdError, LeaseNotFoundError, NotLeaderError, RequestTimeoutError
+from kvcluster.errors import EtcdError, RequestTimeoutError
 from kvcluster.lease import Lessor
 from kvcluster.member.forwarding import NOT_LEADER, RENEW, TIME_TO_LIVE, LeaseAnswer, LeaseRequest
 from kvcluster.raft import NO_MEMBER
@@ -53,14 +56,18 @@ class LeaseQuestions:
         for number in unsent:
             kind, lease, done, _ = self._open[number]
             if is_own:
-                del self._open[number]
-                done(_look(kind, lease, lessor, self._member, self._member, number))
+                answer = _look(kind, lease, lessor, self._member, self._member, number)
+                if answer is not None:
+                    del self._open[number]
+                    done(answer)
             else:
                 self.outbox.append(LeaseRequest(kind, leader, self._member, number, lease))
 
     def answer_other(self, request: LeaseRequest, lessor: Lessor) -> None:
-        """Another member asks."""
-        self.outbox.append(_look(request.type, request.lease, lessor, request.sender, self._member, request.number))
+        """Another member asks; one that gets no answer asks again."""
+        answer = _look(request.type, request.lease, lessor, request.sender, self._member, request.number)
+        if answer is not None:
+            self.outbox.append(answer)
 
     def take_answer(self, answer: LeaseAnswer) -> None:
         """The leader has answered; one who leads no longer makes the question be asked again."""
@@ -90,16 +97,16 @@ class LeaseQuestions:
             done(error)
 
 
-def _look(kind: int, lease: int, lessor: Lessor, to: int, sender: int, number: int) -> LeaseAnswer:
+def _look(kind: int, lease: int, lessor: Lessor, to: int, sender: int, number: int) -> LeaseAnswer | None:
+    """None: not now, ask again. Who hears that a lease is gone may count on its keys being gone too (etcd: Lessor.Renew)."""
     if not lessor.is_primary:
         return LeaseAnswer(to, sender, number, NOT_LEADER, 0)
-    if kind == RENEW:
-        try:
-            ttl_s = lessor.renew(lease)
-        except (LeaseNotFoundError, NotLeaderError):
-            ttl_s = 0
-        return LeaseAnswer(to, sender, number, ttl_s, ttl_s)
     found = lessor.find(lease)
+    if kind == RENEW:
+        if found is not None and lessor.is_expired(lease):
+            return None
+        ttl_s = lessor.renew(lease) if found is not None else 0
+        return LeaseAnswer(to, sender, number, ttl_s, ttl_s)
     if found is None:
         return LeaseAnswer(to, sender, number, -1, 0)
     return LeaseAnswer(to, sender, number, lessor.remaining_s(lease), found.ttl_s, tuple(found.keys))

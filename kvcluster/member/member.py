@@ -11,8 +11,10 @@ turn, after the turn's inputs:
         member.advance(ready)                                  # applies what is committed; `done`s are called here
     while member.background(): pass                            # watchers that lag, compaction; a bit at a time
 
-Answers come through `done` functions, each called exactly once: from `advance` (applied), from `tick` (timed out) or from
-`stop`. A `done` must not raise; it may propose, read and subscribe.
+Answers come through `done` functions, each called exactly once: from `advance` (applied), from `tick` (timed out), from `stop`,
+or at once (refused; on the leader also lease questions), so whoever asks again in a `done` must loop and not nest. A `done`
+must not raise: its error would come out of the call that it was made in, and leave other requests without an answer. It may
+propose, read and subscribe.
 
 Requests never wait for a leader longer than `request_timeout_ticks`. A write that was not applied by then is answered with
 "request timed out": it may still happen.
@@ -79,8 +81,13 @@ class Member:
         self._proposals = Proposals(config.id, config.incarnation)
         self._reads = Reads(config.incarnation)
         self._header = HeaderCache(self.cluster_id, self.id)
+        self.header = self._header.encode
+        """header(revision): field 1 of a response, with its tag and length; cluster, member, revision, term."""
+        self.leader = NO_MEMBER
+        """The leader's id, 0 when none is known. For reading only, as `term`."""
+        self.term = 0
         self._questions = LeaseQuestions(self.id, config.incarnation)
-        self._duty = LeaseDuty(config.lease_check_ticks, config.max_lease_revokes)
+        self._duty = self._new_duty()
         self._known_leader = NO_MEMBER
         self._is_publishing = False
         self._refused_tick = -1
@@ -88,6 +95,7 @@ class Member:
         self._stopped: EtcdError | None = None
         if len(config.members) == 1:
             self._node.campaign()
+        self._mirror_raft()
 
     # ---- looks ----
 
@@ -98,15 +106,6 @@ class Member:
     @property
     def is_leader(self) -> bool:
         return self._node.role is Role.LEADER
-
-    @property
-    def leader(self) -> int:
-        """The leader's id, 0 when none is known."""
-        return self._node.leader
-
-    @property
-    def term(self) -> int:
-        return self._node.term
 
     @property
     def commit_index(self) -> int:
@@ -121,7 +120,7 @@ class Member:
     @property
     def pending_count(self) -> int:
         """Requests that have no answer yet."""
-        return len(self._proposals) + len(self._reads) + len(self._questions)
+        return len(self._proposals.waiting) + len(self._reads) + len(self._questions)
 
     def members(self) -> list[MemberRecord]:
         """All members, by id. Names and client URLs are those that the members published themselves."""
@@ -132,10 +131,6 @@ class Member:
             records.append(MemberRecord(record.id, name, record.peer_urls, client_urls))
         return records
 
-    def header(self, revision: int) -> bytes:
-        """Field 1 of a response, with its tag and length: cluster, member, revision, term."""
-        return self._header.encode(revision, self._node.term)
-
     # ---- requests ----
 
     def propose(self, op: int, payload: bytes, done: Done, parsed: Any = None) -> None:
@@ -143,20 +138,17 @@ class Member:
 
         Refusals that happen at once (stopped, too large, too many) are answered through `done` as well.
         """
-        refusal = self._refusal(payload)
+        refusal: EtcdError | None = None
+        if self._stopped is not None:
+            refusal = self._stopped
+        elif len(payload) > self.config.max_request_bytes:
+            refusal = RequestTooLargeError()
+        elif len(self._proposals.waiting) >= self.config.max_pending_requests:
+            refusal = TooManyRequestsError()
         if refusal is not None:
             done(Applied(self.store.revision, b"", refusal))
-            return
-        self._proposals.add(op, payload, done, parsed, self.now_tick + self.config.request_timeout_ticks)
-
-    def _refusal(self, payload: bytes) -> EtcdError | None:
-        if self._stopped is not None:
-            return self._stopped
-        if len(payload) > self.config.max_request_bytes:
-            return RequestTooLargeError()
-        if len(self._proposals) >= self.config.max_pending_requests:
-            return TooManyRequestsError()
-        return None
+        else:
+            self._proposals.add(op, payload, done, parsed, self.now_tick + self.config.request_timeout_ticks)
 
     def read_barrier(self, done: ReadDone) -> None:
         """Calls done(None) when a read of `store` sees everything that was acknowledged before this call."""
@@ -209,6 +201,7 @@ class Member:
         """A tick of time has passed."""
         self.now_tick += 1
         self._node.tick()
+        self._mirror_raft()
         self.lessor.tick()
         self._reads.retry(self.now_tick)
         for done in self._proposals.expire(self.now_tick):
@@ -219,10 +212,9 @@ class Member:
         if self.now_tick % self.config.read_retry_ticks == 0:
             self._questions.ask_again()
         self._put_questions()
-        if self.is_leader:
-            for id in self._duty.due(self.lessor, self.now_tick):
-                payload = pb.LeaseRevokeRequest(ID=id).SerializeToString()
-                self.propose(ops.LEASE_REVOKE, payload, self._duty.revoked)
+        if self.lessor.is_primary:
+            self._duty.look(self.lessor, self.now_tick)
+            self._revoke_expired()
 
     def receive(self, message: PeerMessage) -> None:
         """A message of another member. One that no correct member sends is dropped."""
@@ -234,7 +226,8 @@ class Member:
             try:
                 self._node.step(message)
             except StepRejected:
-                return
+                pass
+            self._mirror_raft()
 
     def report_unreachable(self, id: int) -> None:
         """Messages to that member could not be delivered."""
@@ -242,14 +235,14 @@ class Member:
 
     def has_ready(self) -> bool:
         can_propose = bool(self._proposals.queued) and self._refused_tick != self.now_tick
-        can_ask = self._node.leader != NO_MEMBER and (can_propose or self._reads.wants_to_ask)
+        can_ask = self.leader != NO_MEMBER and (can_propose or self._reads.wants_to_ask)
         return can_ask or bool(self._questions.outbox) or self._node.has_ready()
 
     def ready(self) -> Ready:
         """What to persist and send. Everything queued in this turn goes into it: one append, one read index."""
         self._observe_leader()
         node = self._node
-        if node.leader != NO_MEMBER:
+        if self.leader != NO_MEMBER:
             if self._proposals.queued:
                 taken = self._proposals.take()
                 try:
@@ -270,6 +263,7 @@ class Member:
     def advance(self, ready: Ready) -> None:
         """`ready` is persisted and its messages are handed over: applies what it committed and answers for it."""
         self._node.advance(ready)
+        self._mirror_raft()
         if ready.snapshot is not None:
             load_state(self.applier.state, ready.snapshot.data)
             self.applied_index, self._applied_term = ready.snapshot.index, ready.snapshot.term
@@ -283,6 +277,8 @@ class Member:
             done(applied)
         for read_done in self._reads.release(self.applied_index):
             read_done(None)
+        if self.lessor.is_primary:
+            self._revoke_expired()
 
     def background(self) -> bool:
         """A budgeted bit of what need not happen now: lagging watchers, freeing compacted history. True: there is more."""
@@ -306,9 +302,16 @@ class Member:
 
     # ---- inside ----
 
+    def _mirror_raft(self) -> None:
+        """After everything that may change them: leader and term are read with every request, so they are kept at hand."""
+        self.leader = self._node.leader
+        self.term = self._header.term = self._node.term
+        if self.lessor.is_primary:
+            self._observe_duty()
+
     def _observe_leader(self) -> None:
         """Once per Ready: what follows from another leader, or from none."""
-        leader = self._node.leader
+        leader = self.leader
         if leader != self._known_leader:
             self._known_leader = leader
             for read_done in self._reads.take_asked():
@@ -322,20 +325,32 @@ class Member:
     def _observe_duty(self) -> None:
         """The leader takes up the leases once it has applied an entry of its own term.
 
-        Before that it may not know of a lease that its predecessor granted, and would call it lost.
+        Before that it may not know of a lease that its predecessor granted, and would call it lost. It lays them down at
+        once when it leads no longer, with the revocations that it has not proposed yet: they would be forwarded to its
+        successor, who may have renewed those leases.
         """
-        is_primary = self.is_leader and self._applied_term == self._node.term
+        is_primary = self.is_leader and self._applied_term == self.term
         if is_primary == self.lessor.is_primary:
             return
         if is_primary:
             self.lessor.promote(self.config.election_ticks)
-            self._duty = LeaseDuty(self.config.lease_check_ticks, self.config.max_lease_revokes)
+            self._duty = self._new_duty()
         else:
             self.lessor.demote()
+            self._proposals.withdraw(self._duty.revoked)
         self._put_questions()
 
+    def _new_duty(self) -> LeaseDuty:
+        config = self.config
+        return LeaseDuty(config.lease_check_ticks, config.max_lease_revokes, config.max_expired_leases)
+
+    def _revoke_expired(self) -> None:
+        duty = self._duty
+        for id in duty.take(self.lessor):
+            self.propose(ops.LEASE_REVOKE, pb.LeaseRevokeRequest(ID=id).SerializeToString(), duty.revoked)
+
     def _put_questions(self) -> None:
-        self._questions.put(self._node.leader, self.lessor)
+        self._questions.put(self.leader, self.lessor)
 
     def _publish(self) -> None:
         """Tells the cluster this member's name and client URLs, once."""
@@ -388,3 +403,15 @@ class Member:
         keep_from = self.applied_index - self.config.catch_up_entries
         if keep_from >= storage.first_index():
             storage.compact(keep_from)
+
+    def _check(self) -> None:
+        """Raises AssertionError where an invariant is broken. For tests; O(everything)."""
+        assert (self.leader, self.term) == (self._node.leader, self._node.term)
+        assert self.applied_index <= self.commit_index
+        assert self.hub.revision == self.store.revision
+        assert self.is_leader or not self.lessor.is_primary
+        assert len(self._proposals.queued) <= len(self._proposals.waiting)
+        self.store._check()
+        self.lessor._check()
+        attached = {kv.key: kv.lease for kv in self.store.range(b"\0", b"\0").kvs if kv.lease}
+        assert attached == {key: lease.id for lease in self.lessor.leases() for key in lease.keys}

@@ -25,24 +25,23 @@ HEAD_BYTES = 17
 
 
 class Proposals:
-    """One member's. Deadlines are ticks and grow with every add, so the first in the table is the first to expire."""
+    """One member's. `waiting`: the requests without an answer, for reading only.
 
-    __slots__ = ("queued", "_life", "_heads", "_number", "_waiting")
+    Deadlines are ticks and grow with every add, so the first in the table is the first to expire.
+    """
+
+    __slots__ = ("queued", "waiting", "_life", "_heads", "_number")
 
     def __init__(self, member_id: int, incarnation: int) -> None:
         self._life = hashlib.sha1(b"%d %d" % (member_id, incarnation)).digest()[:8]
         self._heads = [bytes([op]) + self._life for op in range(256)]
         self._number = 0
         self.queued: list[bytes] = []
-        self._waiting: dict[int, tuple[Done, Any, int]] = {}
-
-    def __len__(self) -> int:
-        """Requests without an answer."""
-        return len(self._waiting)
+        self.waiting: dict[int, tuple[Done, Any, int]] = {}
 
     def add(self, op: int, payload: bytes, done: Done, parsed: Any, deadline_tick: int) -> None:
         number = self._number = self._number + 1
-        self._waiting[number] = (done, parsed, deadline_tick)
+        self.waiting[number] = (done, parsed, deadline_tick)
         self.queued.append(b"".join((self._heads[op], _NUMBER.pack(number), payload)))
 
     def take(self) -> list[bytes]:
@@ -54,25 +53,36 @@ class Proposals:
         """(done, parsed, deadline) of the request behind an entry, which is answered with this; None for others'."""
         if data[1:9] != self._life:
             return None
-        return self._waiting.pop(_NUMBER.unpack_from(data, 9)[0], None)
+        return self.waiting.pop(_NUMBER.unpack_from(data, 9)[0], None)
 
     def expire(self, now_tick: int) -> list[Done]:
         """Those whose deadline has passed; what of them is still queued will not be proposed."""
         expired: dict[int, Done] = {}
-        for number, (done, _, deadline_tick) in self._waiting.items():
+        for number, (done, _, deadline_tick) in self.waiting.items():
             if deadline_tick > now_tick:
                 break
             expired[number] = done
         for number in expired:
-            del self._waiting[number]
+            del self.waiting[number]
         if expired and self.queued:
             self.queued = [data for data in self.queued if _NUMBER.unpack_from(data, 9)[0] not in expired]
         return list(expired.values())
 
+    def withdraw(self, done: Done) -> None:
+        """Takes back what `done` is to answer, as far as it is only queued; nobody is answered."""
+        kept = []
+        for data in self.queued:
+            number = _NUMBER.unpack_from(data, 9)[0]
+            if self.waiting[number][0] == done:
+                del self.waiting[number]
+            else:
+                kept.append(data)
+        self.queued = kept
+
     def abandon(self) -> list[Done]:
         """All of them: the member stops."""
-        dones = [done for done, _, _ in self._waiting.values()]
-        self._waiting.clear()
+        dones = [done for done, _, _ in self.waiting.values()]
+        self.waiting.clear()
         self.queued.clear()
         return dones
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -126,3 +128,25 @@ def test_a_request_that_is_parsed_already_is_not_parsed_again(bench: Any) -> Non
 def test_attributes_are_remembered_per_member(bench: Any) -> None:
     bench.apply(ops.MEMBER_ATTRIBUTES, pb.Member(ID=1 << 63, name="m", clientURLs=["http://a", "http://b"]))
     assert bench.applier.state.attributes == {1 << 63: ("m", ("http://a", "http://b"))}
+
+
+def test_a_put_costs_three_calls_beside_the_store_and_the_hub(bench: Any) -> None:
+    """Counted, not timed. `request` is parsed already, as on the member that proposed it."""
+    request = pb.PutRequest(key=b"a", value=b"v")
+    names: list[str] = []
+
+    def profile(frame: FrameType, kind: str, argument: object) -> None:
+        module = frame.f_globals.get("__name__", "")
+        if (
+            kind == "call"
+            and module.startswith("kvcluster.")
+            and not module.startswith(("kvcluster.mvcc", "kvcluster.watch"))
+        ):
+            names.append(frame.f_code.co_name)
+
+    sys.setprofile(profile)
+    try:
+        bench.applier.apply(ops.PUT, b"", request)
+    finally:
+        sys.setprofile(None)
+    assert names == ["apply", "apply_put", "__init__"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -99,6 +99,11 @@ class Network:
                 return leaders[0]
         raise AssertionError("no leader")
 
+    def check(self) -> None:
+        """Every member's invariants."""
+        for machine in self.machines.values():
+            machine.member._check()
+
     def follower(self) -> Member:
         return next(machine.member for machine in self.machines.values() if not machine.member.is_leader)
 
@@ -144,17 +149,19 @@ def box() -> type[Toolbox]:
 
 
 @pytest.fixture
-def alone() -> Network:
+def alone() -> Iterator[Network]:
     """One member, which leads."""
     network = Network(1)
     network.pump()
     assert network[1].is_leader
-    return network
+    yield network
+    network.check()
 
 
 @pytest.fixture
-def three() -> Network:
+def three() -> Iterator[Network]:
     """Three members with a leader."""
     network = Network(3)
     network.settle()
-    return network
+    yield network
+    network.check()

@@ -6,7 +6,8 @@
 
 An event answer is three pieces: header bytes, watch-id bytes, and the event bytes that all watchers share. A stream whose
 buffer is above HIGH_WATER_BYTES takes no more: its watchers become unsynced in the hub, and are resumed when it drains.
-So a slow client costs its own buffer and a number per watcher.
+So a slow client costs its own buffer and a number per watcher. One that goes on asking while it does not read loses its stream
+after MAX_UNREAD_ANSWERS.
 
 Progress: an answer without events carries the revision up to which everything has been delivered. It goes through the same
 buffer as the events, so it cannot overtake them.
@@ -15,7 +16,7 @@ buffer as the events, so it cannot overtake them.
 from __future__ import annotations
 
 from kvcluster import pb
-from kvcluster.errors import CompactedError, NoLeaderError, WatchRangeEmptyError
+from kvcluster.errors import CompactedError, EtcdError, NoLeaderError, TooManyRequestsError, WatchRangeEmptyError
 from kvcluster.member import Member
 from kvcluster.rpc.decoding import decode, lacks_leader
 from kvcluster.rpc.encoding import encode_varint, split_events
@@ -25,6 +26,9 @@ from kvcluster.wire import HIGH_WATER_BYTES, ServiceCall
 
 DUPLICATE_ID = "mvcc: duplicate watch ID provided on the WatchStream"
 FAILED_ID = -1
+
+MAX_UNREAD_ANSWERS = 100_000
+"""To creates and cancels, while the buffer is above HIGH_WATER_BYTES: some megabytes. Beyond it the stream ends."""
 
 _FRAGMENT = b"\x38\x01"
 
@@ -98,6 +102,7 @@ class WatchStream:
         self._watched: dict[int, Watched] = {}
         self._next_id = 0
         self._full: list[Subscription] = []
+        self._unread_answers = 0
         self.requires_leader = call.metadata.get("hasleader") == "true"
 
     # ---- requests ----
@@ -140,8 +145,7 @@ class WatchStream:
             return
         watched.begin(request.watch_id or self._take_id(), subscription)
         self._watched[watched.id] = watched
-        created = pb.WatchResponse(watch_id=watched.id, created=True)
-        self._call.send(self._member.header(self._hub.revision), created.SerializeToString())
+        self._answer(pb.WatchResponse(watch_id=watched.id, created=True))
 
     def _take_id(self) -> int:
         while self._next_id in self._watched:
@@ -150,8 +154,7 @@ class WatchStream:
         return self._next_id - 1
 
     def _refuse(self, reason: str) -> None:
-        refused = pb.WatchResponse(watch_id=FAILED_ID, created=True, canceled=True, cancel_reason=reason)
-        self._call.send(self._member.header(self._hub.revision), refused.SerializeToString())
+        self._answer(pb.WatchResponse(watch_id=FAILED_ID, created=True, canceled=True, cancel_reason=reason))
 
     def _cancel(self, watch_id: int) -> None:
         watched = self._watched.pop(watch_id, None)
@@ -159,17 +162,29 @@ class WatchStream:
             return  # an unknown id gets no answer
         if watched.subscription is not None:  # else it was compacted, and its id is free from now on
             self._hub.cancel(watched.subscription)
-        canceled = pb.WatchResponse(watch_id=watch_id, canceled=True)
-        self._call.send(self._member.header(self._hub.revision), canceled.SerializeToString())
+        self._answer(pb.WatchResponse(watch_id=watch_id, canceled=True))
+
+    def _answer(self, response: pb.WatchResponse) -> None:
+        """To a create or a cancel: these cannot wait for room, so they are counted."""
+        if self._call.buffered_bytes > HIGH_WATER_BYTES:
+            self._unread_answers += 1
+            if self._unread_answers > MAX_UNREAD_ANSWERS:
+                self.end(TooManyRequestsError())
+                return
+        self._call.send(self._member.header(self._hub.revision), response.SerializeToString())
 
     def _progress(self) -> None:
-        """Answered only if every watcher is synced; a client that hears nothing asks again."""
+        """Answered only if every watcher is synced and there is room; a client that hears nothing asks again."""
+        if self._call.buffered_bytes > HIGH_WATER_BYTES:
+            return
         subscriptions = [w.subscription for w in self._watched.values() if w.subscription is not None]
         if subscriptions and all(self._hub.is_synced(subscription) for subscription in subscriptions):
             self._call.send(self._member.header(self._hub.revision), _id_bytes(FAILED_ID))
 
     def notify_progress(self) -> None:
         """The regular notification, for watchers that asked for it and have heard nothing since the last."""
+        if self._call.buffered_bytes > HIGH_WATER_BYTES:
+            return
         for watched in self._watched.values():
             if not watched.wants_progress or watched.subscription is None:
                 continue
@@ -213,6 +228,7 @@ class WatchStream:
         """Does not end the stream: etcd's gateway relies on it, and watchers may go on being served."""
 
     def on_drain(self) -> None:
+        self._unread_answers = 0
         full, self._full = self._full, []
         for subscription in full:
             self._hub.resume(subscription)
@@ -220,7 +236,7 @@ class WatchStream:
     def on_cancel(self) -> None:
         self._release()
 
-    def end(self, error: NoLeaderError) -> None:
+    def end(self, error: EtcdError) -> None:
         self._release()
         self._call.finish(*status_of(error))
 

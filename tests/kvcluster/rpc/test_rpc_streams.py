@@ -242,6 +242,39 @@ def test_a_slow_stream_overtaken_by_compaction_is_cancelled(bench: Any) -> None:
     assert canceled.canceled and canceled.compact_revision == 5 and canceled.header.revision == 0
 
 
+def test_a_client_that_asks_on_without_reading_loses_its_stream(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kvcluster.rpc.watch.MAX_UNREAD_ANSWERS", 10)
+    reader, flood = bench.watch(), bench.watch()
+    for _ in range(2):  # what it has read does not count
+        flood.call.buffered_bytes = HIGH_WATER_BYTES + 1
+        for _ in range(5):
+            flood.create(b"a")
+            flood.create(b"b", b"a")
+        assert flood.call.status is None
+        flood.handler.on_drain()
+    flood.call.buffered_bytes = HIGH_WATER_BYTES + 1
+    for _ in range(10):
+        assert len(flood.create(b"a")) == 1
+    assert flood.create(b"a") == [] and flood.call.status == (2, "etcdserver: too many requests")
+    assert len(bench.member.hub) == 0 and flood.create(b"a") == []
+    reader.create(b"a")
+    bench.put(b"a")
+    assert keys(reader.answers()) == [(2, b"a")]
+
+
+def test_progress_waits_for_room(make_bench: Any) -> None:
+    bench = make_bench(progress_interval_s=1.0)
+    stream = bench.watch()
+    stream.create(b"a", progress_notify=True)
+    stream.call.buffered_bytes = HIGH_WATER_BYTES + 1
+    assert stream.progress() == []
+    bench.tick(20)
+    assert stream.answers() == []
+    stream.call.buffered_bytes = 0
+    bench.tick(20)
+    assert stream.answers() and stream.progress()
+
+
 def test_half_close_does_not_end_a_watch_and_cancel_frees_it(bench: Any) -> None:
     stream = bench.watch()
     stream.create(b"a")

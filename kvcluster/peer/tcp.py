@@ -107,6 +107,10 @@ class TcpPeerTransport:
                 self.dropped_sends += 1
                 self.unreachable(id)
 
+    async def connected(self, member_id: int) -> None:
+        """Returns once the link to that member is up. Raises KeyError where there is none; bound it with asyncio.timeout."""
+        await self._links[member_id].is_up.wait()
+
     def knows(self, member_id: int) -> bool:
         """Whether it is one of the others."""
         return member_id in self._links
@@ -129,6 +133,7 @@ class _Link:
         self._address = address
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
+        self.is_up = asyncio.Event()
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"peer link to {self._peer:x}")
@@ -154,6 +159,7 @@ class _Link:
                         writer.close()
                         raise
                 self._writer = writer
+                self.is_up.set()
                 delay_s = RETRY_S
                 await reader.read(1)  # nothing comes on this connection but its end
             except PeerRefusedError as refusal:
@@ -162,6 +168,7 @@ class _Link:
             except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
                 log.debug("peer %x: %s", self._peer, error)
             finally:
+                self.is_up.clear()
                 if self._writer is not None:
                     self._writer.close()
                     self._writer = None

@@ -1,12 +1,15 @@
 """Client connections: bytes of a socket → wire → the method table, and one write a turn back.
 
-    sniffing ──HTTP/2 preface──▶ gRPC ──fault, stop──▶ closing ──▶ closed
+    sniffing ──HTTP/2 preface──▶ gRPC ──fault, stop──▶ closing ──client closes──▶ closed
         │                                                └──LINGER_S──▶ aborted
         └──anything else──▶ handed to the HTTP/1.1 side, with the bytes that were read
 
 While the socket's buffer is full the connection is not writable: answers wait in their streams' queues, where the watch
 service sees them and stops; everything else waits in the wire's output, which is bounded too (WireLimits). Nothing is written
 to a socket that does not take it.
+
+A closing connection sends its end and waits for the client's: closing at once, with bytes of the client unread, would make
+the kernel throw away answers that the client has not read yet.
 """
 
 from __future__ import annotations
@@ -64,6 +67,7 @@ class ClientProtocol(asyncio.Protocol):
         self._first = b""
         self._is_dirty = False
         self._is_paused = False
+        self._is_closing = False
         self._timer: asyncio.TimerHandle | None = None
         """Ends a connection that does not say what it is, or does not go when it is closed."""
 
@@ -76,6 +80,8 @@ class ClientProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         wire = self._wire
+        if self._is_closing:
+            return
         if wire is None:
             self._sniff(data)
             return
@@ -120,7 +126,7 @@ class ClientProtocol(asyncio.Protocol):
         """Writes what the turn produced, in one write."""
         self._is_dirty = False
         wire, transport = self._wire, self._transport
-        if wire is None or transport is None or (self._is_paused and not wire.is_closed):
+        if wire is None or transport is None or self._is_closing or (self._is_paused and not wire.is_closed):
             return
         output = wire.take_output()
         if output:
@@ -164,10 +170,21 @@ class ClientProtocol(asyncio.Protocol):
             self._transport.abort()
 
     def _hang_up(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.close()
-            self._stop_timer()
-            self._timer = asyncio.get_running_loop().call_later(LINGER_S, self.abort)
+        """Our end, after what is written already; calls that are open are over."""
+        if self._transport is None or self._is_closing:
+            return
+        self._is_closing = True
+        if self._wire is not None:
+            self._wire.lost()
+        self._stop_timer()
+        if self._transport.is_closing():
+            return
+        try:
+            self._transport.write_eof()
+        except OSError:  # the client has gone already
+            self._transport.abort()
+            return
+        self._timer = asyncio.get_running_loop().call_later(LINGER_S, self.abort)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

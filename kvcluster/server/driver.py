@@ -53,6 +53,7 @@ class Driver:
         self._known_leader = 0
         self._is_scheduled = False
         self._is_running = False
+        self._is_stopped = False
         self._next_tick = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._dirty: list[Flushable] = []
@@ -68,6 +69,7 @@ class Driver:
     def stop(self, error: EtcdError | None = None) -> None:
         """Answers everything that waits with `error` (server stopped) and does nothing more. Safe to call twice."""
         self._is_running = False
+        self._is_stopped = True
         if self._timer is not None:
             self._timer.cancel()
         self.member.stop(error)
@@ -110,6 +112,8 @@ class Driver:
     async def until(self, condition: Callable[[], bool]) -> None:
         """Returns when `condition()` holds after a turn. Raises StoppedError. Bound it with asyncio.timeout."""
         while not condition():
+            if self._is_stopped:
+                raise StoppedError
             changed: asyncio.Future[None] = self._loop.create_future()
             self._changed.append(changed)
             await changed

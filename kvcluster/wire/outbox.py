@@ -3,11 +3,14 @@
     head, message, end ─▶ `output`                          while the windows allow and the socket takes it
                        ─▶ the stream's queue ─▶ `output`    later: a WINDOW_UPDATE, SETTINGS, or a writable socket pumps it
 
-Invariant: while the connection's window is open and the socket writable, every stream that waits has an empty window of its
-own. So what a stream's own event lets out is that stream's alone, and only the connection's events pump everybody, in
-fair turns: one frame a stream a round.
+Invariant: while the connection's window is open, the socket writable and there is room in `output`, every stream that waits has
+an empty window of its own. So what a stream's own event lets out is that stream's alone, and only the connection's events
+pump everybody, in fair turns: one frame a stream a round.
 
 Only DATA is flow-controlled. HEADERS and control frames go to `output` at once; a stream's trailers wait for its queue.
+
+A peer may open its windows wider than our memory, so `output` takes MAX_OUTPUT_BYTES of DATA at a time; whoever takes it makes
+room for more.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ from kvcluster.wire.frames import (
 from kvcluster.wire.method import HIGH_WATER_BYTES, LOW_WATER_BYTES
 from kvcluster.wire.stream import Stream
 
+MAX_OUTPUT_BYTES = 4 * 1024 * 1024
+
 _EMPTY_TABLE = b"\x20"
 """HPACK: "my dynamic table has size 0" (RFC 7541 §6.3). Ours is always empty."""
 
@@ -43,6 +48,7 @@ class Outbox:
         "window",
         "stream_window",
         "max_frame",
+        "room",
         "is_writable",
         "queued_bytes",
         "owes_table_size",
@@ -64,6 +70,8 @@ class Outbox:
         self.stream_window = DEFAULT_WINDOW
         """What new streams start with: the peer's INITIAL_WINDOW_SIZE."""
         self.max_frame = DEFAULT_FRAME_SIZE
+        self.room = MAX_OUTPUT_BYTES
+        """DATA bytes that `output` still takes."""
         self.is_writable = True
         self.queued_bytes = 0
         self.owes_table_size = False
@@ -73,6 +81,11 @@ class Outbox:
         self._on_ended = on_ended
         self._on_drain = on_drain
 
+    @property
+    def can_send(self) -> bool:
+        """Whether any DATA may go out."""
+        return self.is_writable and self.window > 0 and self.room > 0
+
     def put(self, frame: bytes) -> None:
         """A frame that no flow control holds back."""
         if not self.output:
@@ -80,8 +93,11 @@ class Outbox:
         self.output.append(frame)
 
     def take(self) -> list[bytes | memoryview]:
-        """Everything to be written now, in order."""
+        """Everything to be written now, in order. There may be more at once: then on_output was called."""
         output, self.output = self.output, []
+        self.room = MAX_OUTPUT_BYTES
+        if self._waiting:
+            self.pump()
         return output
 
     def head(self, stream: Stream, block: bytes, *, ended: bool = False) -> None:
@@ -116,11 +132,13 @@ class Outbox:
             length <= stream.send_window
             and length <= self.window
             and length <= self.max_frame
+            and length <= self.room
             and self.is_writable
             and not stream.queue
         ):
             stream.send_window -= length
             self.window -= length
+            self.room -= length
             output = self.output
             if not output:
                 self._on_output()
@@ -154,6 +172,7 @@ class Outbox:
             length > stream.send_window
             or length > self.window
             or length > self.max_frame
+            or length > self.room
             or not self.is_writable
             or self.owes_table_size
         ):
@@ -162,6 +181,7 @@ class Outbox:
             self.end(stream, trailers)
             return
         self.window -= length
+        self.room -= length
         output = self.output
         if not output:
             self._on_output()
@@ -193,10 +213,10 @@ class Outbox:
         """Lets out what the windows allow, a frame a stream in turn."""
         drained: list[Stream] = []
         progress = True
-        while progress and self._waiting and self.is_writable and self.window > 0:
+        while progress and self._waiting and self.can_send:
             progress = False
             for stream in list(self._waiting.values()):
-                if stream.send_window > 0 and self.window > 0:
+                if stream.send_window > 0 and self.can_send:
                     self._pump_frame(stream, drained)
                     progress = True
         for stream in drained:
@@ -208,7 +228,7 @@ class Outbox:
             return
         self._waiting[stream.id] = stream
         drained: list[Stream] = []
-        while stream.queue and stream.send_window > 0 and self.window > 0 and self.is_writable:
+        while stream.queue and stream.send_window > 0 and self.can_send:
             self._pump_frame(stream, drained)
         if drained:
             self._on_drain(stream)
@@ -231,6 +251,7 @@ class Outbox:
             taken += len(piece)
         stream.send_window -= taken
         self.window -= taken
+        self.room -= taken
         stream.queued_bytes -= taken
         self.queued_bytes -= taken
         ends_here = not queue and stream.end == b""

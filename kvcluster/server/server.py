@@ -59,6 +59,7 @@ class Server:
         self._listener: ClientListener | None = None
         self._grpcio: object | None = None
         self._peers: TcpPeerTransport | None = None
+        self._gc_before: tuple[int, int, int] | None = None
 
     @property
     def driver(self) -> Driver:
@@ -109,6 +110,7 @@ class Server:
             self._listener = ClientListener(self._driver, services)
             for listening in sockets:
                 await self._listener.serve(listening)
+        self._gc_before = gc.get_threshold()
         gc.set_threshold(GC_THRESHOLD, 20, 50)
         gc.freeze()
 
@@ -163,3 +165,7 @@ class Server:
             await self._grpcio.stop()  # type: ignore[attr-defined]
         if self._peers is not None:
             await self._peers.stop()
+        if self._gc_before is not None:
+            gc.set_threshold(*self._gc_before)
+            gc.unfreeze()
+            self._gc_before = None

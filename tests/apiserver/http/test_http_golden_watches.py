@@ -1,8 +1,8 @@
 """Watches of a real kube-apiserver 1.36.2, replayed: the same events, in the same order, with the same objects.
 
 testdata/golden_watches.json holds what was streamed while one ConfigMap lived its life: created with label t=1, data changed,
-label t=2, label t=1 again, a patch that changes nothing, deleted. Recordings that begin in the past repeat that life; here each watch
-begins at the present and sees it once, so the end of the recording is what is compared.
+label t=2, label t=1 again, a patch that changes nothing, deleted. Recordings that begin in the past repeat that life; here each
+watch begins at the present and sees it once, so the end of the recording is what is compared.
 
 Different on purpose: a watch that allows bookmarks also gets one when its time is over, however short that was.
 """

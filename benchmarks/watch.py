@@ -1,4 +1,4 @@
-"""Watch fan-out: 500 watchers of one prefix on 50 streams, 400 puts by 8 callers; events/s. `python -m benchmarks.watch [PAIRS]`
+"""Watch fan-out: 500 watchers of one prefix on 50 streams, 1,600 puts by 8 callers; events/s. `python -m benchmarks.watch [PAIRS]`
 
 The latencies are the puts', while the events go out.
 """
@@ -13,7 +13,7 @@ from benchmarks.servers import Server
 
 
 async def workload(server: Server) -> Measured:
-    return await run_watch(server.endpoint, streams=50, watchers_per_stream=10, puts=400, connections=4)
+    return await run_watch(server.endpoint, streams=50, watchers_per_stream=10, puts=1600, connections=4)
 
 
 def main(pairs: int = 5) -> dict:

@@ -1,4 +1,4 @@
-"""Watch fan-out: 500 watchers of one prefix on 50 streams, 1,600 puts by 8 callers; events/s. `python -m benchmarks.watch [PAIRS]`
+"""Watch fan-out: 500 watchers of one prefix on 50 streams, 1,600 puts by 8 callers. `python -m benchmarks.watch [PAIRS]`
 
 The latencies are the puts', while the events go out.
 """

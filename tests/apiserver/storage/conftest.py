@@ -1,0 +1,74 @@
+"""An embedded store behind a client that tests can make misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from kvcluster import Cluster
+from kvcluster.client import Watcher
+from kvcluster.errors import CompactedError
+
+
+class LosableWatcher:
+    """A KV watch that can be lost to compaction on request."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._lost = asyncio.get_running_loop().create_future()
+
+    def __aiter__(self) -> LosableWatcher:
+        return self
+
+    async def __anext__(self) -> Any:
+        following = asyncio.ensure_future(self._watcher.__anext__())
+        try:
+            await asyncio.wait({following, self._lost}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not following.done():
+                following.cancel()
+        if self._lost.done():
+            raise CompactedError(compact_revision=1)
+        return await following
+
+    def lose(self) -> None:
+        if not self._lost.done():
+            self._lost.set_result(None)
+
+    async def close(self) -> None:
+        await self._watcher.close()
+
+
+class FaultyKv:
+    """A kvcluster client; `before` runs ahead of each call of a method, once, and may write, wait or raise."""
+
+    def __init__(self, kv: Any) -> None:
+        self._kv = kv
+        self.calls: list[str] = []
+        self.before: dict[str, Callable[[], Awaitable[None]]] = {}
+        self.watchers: list[LosableWatcher] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._kv, name)
+
+        async def call(*arguments: Any, **named: Any) -> Any:
+            self.calls.append(name)
+            interference = self.before.pop(name, None)
+            if interference is not None:
+                await interference()
+            answer = await method(*arguments, **named)
+            if name == "watch":
+                answer = LosableWatcher(answer)
+                self.watchers.append(answer)
+            return answer
+
+        return call
+
+
+@pytest.fixture
+async def kv() -> AsyncIterator[FaultyKv]:
+    async with Cluster(members=1) as store:
+        yield FaultyKv(store.client())

@@ -380,6 +380,7 @@ class Member:
             else:
                 parsed = waiter[1]
                 finished.append((waiter[0], apply(data[0], b"" if parsed is not None else data[HEAD_BYTES:], parsed)))
+        self.hub.flush()
         self._applied_term, self.applied_index = entries[-1][:2]
         self._log_bytes += size
         return finished

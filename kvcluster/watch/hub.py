@@ -13,18 +13,21 @@ progress notifications: those are rpc's.
                                          |                            |  next < compacted revision: sink.compacted
                               any --cancel--> GONE <------------------'
 
-Driven by the member: `publish` with every revision, at once and in order; `catch_up` while it answers True, one
-budgeted round at a time; `resume` when a sink that said False has room again.
+Driven by the member: `publish` with every revision, at once and in order, and `flush` after the last of those that were
+committed together; `catch_up` while it answers True, one budgeted round at a time; `resume` when a sink that said False has
+room again. So a watcher costs one call of its sink for all that a turn committed, not one for each event; nothing waits for
+it, since what a turn committed leaves the member together anyway.
 
 Promises, per subscription: the events are exactly the matching events from its start revision on, in order, without
 loss or repetition, whole revisions in one delivery, until it is cancelled or compacted. Nothing is delivered of a
-revision whose events are all filtered out. The hub calls a sink only inside publish and catch_up.
+revision whose events are all filtered out. The hub calls a sink only inside flush and catch_up (subscribe and a large publish flush too).
 Between subscriptions: within a group in order of creation; no promise between groups, but always the same order.
 
 Progress: while `is_synced(s)`, s has been given every event up to `hub.revision`, and nothing at or below it will
 follow. A progress notification may then carry hub.revision (rpc puts it into the same queue as the events).
 
-Rules: etcd.md 2.7. Cost: a revision costs one look-up per event, and one call per synced watcher that wants it.
+Rules: etcd.md 2.7. Cost: a revision costs one look-up per event and one append per group that wants it; a flush one call per
+synced watcher of those groups.
 """
 
 from __future__ import annotations
@@ -48,7 +51,8 @@ GroupKey = tuple[bytes, bytes, bool, bool, bool]
 class Hub:
     """See the module's contract. `revision`: the last one published, or found in the store at the start."""
 
-    __slots__ = ("revision", "_store", "_limits", "_groups", "_table", "_all", "_future", "_ready", "_created")
+    __slots__ = ("revision", "_store", "_limits", "_groups", "_table", "_all", "_future", "_ready", "_created",
+                 "_touched", "_pending_bytes", "_flushed")  # fmt: skip
 
     def __init__(self, store: Store, *, limits: WatchLimits | None = None) -> None:
         self.revision = store.revision
@@ -60,6 +64,9 @@ class Hub:
         self._future: list[Subscription] = []  # by (next_revision, order)
         self._ready: dict[Subscription, None] = {}  # unsynced and not full: a queue
         self._created = 0
+        self._touched: list[Group] = []  # with events that are published and not flushed
+        self._pending_bytes = 0
+        self._flushed = store.revision  # every synced watcher has heard of everything up to here
 
     # -- subscriptions ----------------------------------------------------------------------------------------------
 
@@ -86,6 +93,7 @@ class Hub:
             raise WatchRangeEmptyError
         if start_revision < 0:
             raise CompactedError
+        self.flush()  # nobody hears of what was before it came
         group = self._group(key, range_end, prev_kv, no_put, no_delete)
         group.size += 1
         self._created += 1
@@ -117,7 +125,7 @@ class Hub:
             self._ready[subscription] = None
 
     def is_synced(self, subscription: Subscription) -> bool:
-        """Whether everything up to `revision` has been delivered.
+        """Whether everything up to `revision` has been delivered (or is, with `flush`).
 
         False while `revision` is below the start revision that was asked for: no progress is told before it.
         """
@@ -138,7 +146,7 @@ class Hub:
     # -- events -----------------------------------------------------------------------------------------------------
 
     def publish(self, revision: int, events: Sequence[Event]) -> None:
-        """Gives the events of a revision to every synced watcher that wants them.
+        """Takes the events of a revision for every synced watcher that wants them; they hear of it with `flush`.
 
         Called once for each revision, in order, right after the store made it. No events (a transaction that changed
         nothing): nothing happens. ValueError for any other revision than the next: watchers would lose events.
@@ -148,43 +156,44 @@ class Hub:
         if revision != self.revision + 1:
             raise ValueError(f"revision {revision} published after {self.revision}")
         self.revision = revision
-        if len(events) == 1:
-            self._publish_one(revision, events[0])
-        else:
-            self._publish_many(revision, events)
-        if self._future:
-            self._start_future()
-
-    def _publish_one(self, revision: int, event: Event) -> None:
-        is_delete = event.type == DELETE
-        full: list[Subscription] = []
-        for group in self._table.find(event.kv.key):
-            if not group.synced or (group.no_delete if is_delete else group.no_put):
-                continue
-            wire = event.wire_with_prev() if group.prev_kv else event.wire()
-            for subscription in group.synced:
-                if not subscription.sink.deliver(subscription, revision, wire, 1):
-                    full.append(subscription)
-        if full:
-            self._fall_behind(full, revision)
-
-    def _publish_many(self, revision: int, events: Sequence[Event]) -> None:
-        pieces: dict[Group, list[bytes]] = {}
+        find, touched = self._table.find, self._touched
         for event in events:
             is_delete = event.type == DELETE
-            for group in self._table.find(event.kv.key):
-                if group.synced and not (group.no_delete if is_delete else group.no_put):
-                    wire = event.wire_with_prev() if group.prev_kv else event.wire()
-                    pieces.setdefault(group, []).append(wire)
+            for group in find(event.kv.key):
+                if not group.synced or (group.no_delete if is_delete else group.no_put):
+                    continue
+                wire = event.wire_with_prev() if group.prev_kv else event.wire()
+                if not group.pending:
+                    touched.append(group)
+                group.pending.append(wire)
+                group.pending_revision = revision
+                self._pending_bytes += len(wire)
+        if self._future:
+            self.flush()
+            self._start_future()
+        elif self._pending_bytes >= self._limits.max_batch_bytes:
+            self.flush()
+
+    def flush(self) -> None:
+        """Delivers what was published since the last time: to each watcher at once, whatever the number of revisions."""
+        touched = self._touched
+        if not touched:
+            self._flushed = self.revision
+            return
         full: list[Subscription] = []
-        for group, wires in pieces.items():
-            joined = b"".join(wires)
-            count = len(wires)
+        for group in touched:
+            pending, revision = group.pending, group.pending_revision
+            count = len(pending)
+            wires = pending[0] if count == 1 else b"".join(pending)
+            group.pending = []
             for subscription in group.synced:
-                if not subscription.sink.deliver(subscription, revision, joined, count):
+                if not subscription.sink.deliver(subscription, revision, wires, count):
                     full.append(subscription)
+        self._touched = []
+        self._pending_bytes = 0
         if full:
-            self._fall_behind(full, revision)
+            self._fall_behind(full, self._flushed + 1)
+        self._flushed = self.revision
 
     def catch_up(self) -> bool:
         """One round for the unsynced; -> True when there is more to do at once.
@@ -192,6 +201,7 @@ class Hub:
         Looks at the watchers that have waited longest, and walks the history from where the first of them stands; all
         of them that stand within that walk are served by it. Those that stand elsewhere keep their place in front.
         """
+        self.flush()
         compacted = self._store.compacted_revision
         chosen = list(islice(self._ready, self._limits.max_watchers_per_round))
         for subscription in chosen:
@@ -227,6 +237,7 @@ class Hub:
 
         Synced watchers may have missed revisions and become unsynced; nobody loses or repeats an event.
         """
+        self.flush()
         for subscription in self._all:
             if subscription.state is State.SYNCED:
                 subscription.group.remove_synced(subscription)
@@ -234,7 +245,7 @@ class Hub:
                 subscription.next_revision = self.revision + 1
                 self._ready[subscription] = None
         self._store = store
-        self.revision = store.revision
+        self.revision = self._flushed = store.revision
         self._start_future()
         for subscription in list(self._ready):
             if subscription.next_revision > self.revision:
@@ -294,6 +305,8 @@ class Hub:
         self._table._check(list(self._groups.values()))
         synced = [subscription for group in self._groups.values() for subscription in group.synced]
         full = [s for s in self._all if s.state is State.UNSYNCED and s.is_full]
+        assert self._touched == [] or self._flushed < self.revision
+        assert all(group.pending for group in self._touched)
         placed = [*synced, *self._future, *self._ready, *full]
         assert sorted(s.order for s in placed) == [s.order for s in self._all]
         assert all(s.state is State.SYNCED and not s.is_full for s in synced)

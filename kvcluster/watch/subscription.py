@@ -64,7 +64,7 @@ class Subscription:
 class Group:
     """Subscriptions that want the same events."""
 
-    __slots__ = ("key", "range_end", "prev_kv", "no_put", "no_delete", "synced", "size")
+    __slots__ = ("key", "range_end", "prev_kv", "no_put", "no_delete", "synced", "size", "pending", "pending_revision")
 
     def __init__(self, key: bytes, range_end: bytes, prev_kv: bool, no_put: bool, no_delete: bool) -> None:
         self.key = key
@@ -74,6 +74,8 @@ class Group:
         self.no_delete = no_delete
         self.synced: list[Subscription] = []  # in order of creation
         self.size = 0  # all its subscriptions, in whatever state
+        self.pending: list[bytes] = []  # events that are published and not flushed, as `deliver` takes them
+        self.pending_revision = 0  # of the last of them
 
     def add_synced(self, subscription: Subscription) -> None:
         insort(self.synced, subscription, key=_order)

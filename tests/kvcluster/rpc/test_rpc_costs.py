@@ -36,7 +36,8 @@ def test_a_synced_watcher_costs_two_calls_an_event(bench: Any, own_calls: Any) -
         for _ in range(watchers):
             stream.create(b"k")
         event = bench.member.store.put(b"k", b"v", 0)
-        names = own_calls(lambda: bench.member.hub.publish(bench.member.store.revision, (event,)))
+        hub = bench.member.hub
+        names = own_calls(lambda: (hub.publish(bench.member.store.revision, (event,)), hub.flush()))
         assert len(stream.answers()) == watchers
         stream.handler.on_cancel()
         return len(names)

@@ -17,9 +17,14 @@ class Bench:
         self.store = Store()
         self.hub = Hub(self.store, limits=WatchLimits(**limits))
 
-    def put(self, key: bytes, value: bytes = b"") -> None:
+    def commit(self, key: bytes, value: bytes = b"") -> None:
+        """One of several puts that are flushed together."""
         event = self.store.put(key, value)
         self.hub.publish(self.store.revision, [event])
+
+    def put(self, key: bytes, value: bytes = b"") -> None:
+        self.commit(key, value)
+        self.hub.flush()
 
     def txn(self, *operations: tuple[bytes, bytes | None]) -> None:
         """(key, value), or (key, None) to delete it."""
@@ -31,6 +36,7 @@ class Bench:
                 txn.put(key, value)
         events = txn.commit()
         self.hub.publish(self.store.revision, events)
+        self.hub.flush()
         self.hub._check()
 
     def watch(self, key: bytes, range_end: bytes = b"", start: int = 0, room: int = 10**9, **options: bool) -> Watcher:
@@ -336,6 +342,53 @@ def test_the_delete_at_the_compacted_revision_is_seen():
     watcher = bench.watch(b"a", start=3, prev_kv=True)
     bench.hub.catch_up()
     assert watcher.events == [b"a-@3"]
+
+
+# -- what was committed together ----------------------------------------------------------------------------------------
+
+
+def test_what_was_committed_together_is_delivered_together():
+    bench = Bench()
+    early = bench.watch(b"a", b"z")
+    for number in range(5):
+        bench.commit(b"k", b"%d" % number)
+    assert early.deliveries == []
+    bench.hub.flush()
+    assert [(revision, len(events)) for revision, events in early.deliveries] == [(6, 5)]
+    bench.hub.flush()
+    assert len(early.deliveries) == 1, "nothing is delivered twice"
+
+
+def test_a_watcher_that_comes_in_between_hears_only_of_what_follows():
+    bench = Bench()
+    early = bench.watch(b"k")
+    bench.hub.publish(2, [bench.store.put(b"k", b"1")])
+    late = bench.watch(b"k")
+    bench.put(b"k", b"2")
+    assert [revision for revision, _ in early.deliveries] == [2, 3]
+    assert [revision for revision, _ in late.deliveries] == [3]
+
+
+def test_a_sink_without_room_gets_the_whole_batch_again():
+    bench = Bench()
+    watcher = bench.watch(b"k", room=0)
+    for number in range(3):
+        bench.commit(b"k", b"%d" % number)
+    bench.hub.flush()
+    assert watcher.deliveries == [] and watcher.subscription.state is State.UNSYNCED
+    watcher.room = 10
+    bench.hub.resume(watcher.subscription)
+    bench.hub.catch_up()
+    assert [(revision, len(events)) for revision, events in watcher.deliveries] == [(4, 3)]
+
+
+def test_a_batch_has_a_bound():
+    bench = Bench(max_batch_bytes=200)
+    watcher = bench.watch(b"k")
+    for _ in range(7):
+        bench.commit(b"k", b"x" * 100)
+    bench.hub.flush()
+    assert [len(events) for _, events in watcher.deliveries] == [2, 2, 2, 1]
 
 
 # -- refusals, and a new store ------------------------------------------------------------------------------------------

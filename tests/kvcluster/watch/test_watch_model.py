@@ -101,12 +101,16 @@ class HubAgainstTwin(RuleBasedStateMachine):
             before = event.prev.value if event.prev else None
             self.log.append((event.type, event.kv.key, event.kv.mod_revision, before))
 
-    @rule(puts=st.lists(st.tuples(KEYS, st.binary(max_size=20)), min_size=1, max_size=6))
-    def put(self, puts: list[tuple[bytes, bytes]]) -> None:
-        for key, value in puts:
+    @rule(puts=st.lists(st.tuples(KEYS, st.binary(max_size=20), st.booleans()), min_size=1, max_size=6))
+    def put(self, puts: list[tuple[bytes, bytes, bool]]) -> None:
+        """Some of them are committed together: the hub is flushed only after the last of those."""
+        for key, value, is_last in puts:
             event = self.store.put(key, value)
             self._log([event])
             self.hub.publish(self.store.revision, [event])
+            if is_last:
+                self.hub.flush()
+        self.hub.flush()
 
     @rule(changes=st.lists(st.tuples(KEYS, st.booleans()), min_size=1, max_size=6))
     def transact(self, changes: list[tuple[bytes, bool]]) -> None:
@@ -119,6 +123,7 @@ class HubAgainstTwin(RuleBasedStateMachine):
         events = txn.commit()
         self._log(events)
         self.hub.publish(self.store.revision, events)
+        self.hub.flush()
 
     @rule(place=PLACES, back=st.integers(-6, 12) | st.none(), options=OPTIONS, room=ROOMS)
     def subscribe(self, place: tuple[bytes, bytes], back: int | None, options: dict[str, bool], room: int) -> None:
@@ -212,7 +217,12 @@ def test_long_histories(seed: int):
     places = [(b"a", b""), (b"ab", b""), (b"a", b"b"), (b"a", b"c"), (b"b", b"\x00"), (b"\x00", b"\x00")]
     rooms = [0, 1, 2, 5, 1000]
     moves = [
-        (30, lambda: machine.put([(dice.choice(keys), bytes(dice.randrange(20))) for _ in range(dice.randint(1, 4))])),
+        (
+            30,
+            lambda: machine.put(
+                [(dice.choice(keys), bytes(dice.randrange(20)), dice.random() < 0.5) for _ in range(dice.randint(1, 4))]
+            ),
+        ),
         (10, lambda: machine.transact([(dice.choice(keys), dice.random() < 0.6) for _ in range(dice.randint(1, 6))])),
         (
             10,

@@ -11,10 +11,15 @@ Only DATA is flow-controlled. HEADERS and control frames go to `output` at once;
 
 A peer may open its windows wider than our memory, so `output` takes MAX_OUTPUT_BYTES of DATA at a time; whoever takes it makes
 room for more.
+
+Messages of a stream that go out together share DATA frames: a watch stream with many watchers has one for each, and both sides
+pay by the frame. The frame is open until `take`, or until it is full; its place in `output` is where its first message was, so
+what follows it on its stream still follows it.
 """
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,6 +40,12 @@ from kvcluster.wire.stream import Stream
 
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 
+MAX_SHARED_BYTES = 4096
+"""A larger message has a frame of its own, and is not copied into one."""
+
+_MESSAGE_PREFIX = struct.Struct(">BI").pack
+"""gRPC's five bytes in front of a message: compressed flag, length."""
+
 _EMPTY_TABLE = b"\x20"
 """HPACK: "my dynamic table has size 0" (RFC 7541 §6.3). Ours is always empty."""
 
@@ -53,6 +64,7 @@ class Outbox:
         "queued_bytes",
         "owes_table_size",
         "_waiting",
+        "_open",
         "_on_output",
         "_on_ended",
         "_on_drain",
@@ -77,6 +89,8 @@ class Outbox:
         self.owes_table_size = False
         """The peer has made our dynamic table smaller: the next block must say that we know."""
         self._waiting: dict[int, Stream] = {}
+        self._open: list[Stream] = []
+        """Streams with a DATA frame that may still grow."""
         self._on_output = on_output
         self._on_ended = on_ended
         self._on_drain = on_drain
@@ -94,6 +108,8 @@ class Outbox:
 
     def take(self) -> list[bytes | memoryview]:
         """Everything to be written now, in order. There may be more at once: then on_output was called."""
+        if self._open:
+            self._close_frames()
         output, self.output = self.output, []
         self.room = MAX_OUTPUT_BYTES
         if self._waiting:
@@ -139,13 +155,27 @@ class Outbox:
             stream.send_window -= length
             self.window -= length
             self.room -= length
-            output = self.output
-            if not output:
-                self._on_output()
-            output.append(message_frame_head(stream.id, size, END_STREAM if ended else 0))
-            output += chunks
             if ended:
+                output = self.output
+                if not output:
+                    self._on_output()
+                output.append(message_frame_head(stream.id, size, END_STREAM))
+                output += chunks
                 self._on_ended(stream)
+            elif length > MAX_SHARED_BYTES:
+                if stream.frame:
+                    self._close_frame(stream)
+                output = self.output
+                if not output:
+                    self._on_output()
+                output.append(message_frame_head(stream.id, size))
+                output += chunks
+            elif stream.frame and stream.frame_bytes + length <= self.max_frame:
+                stream.frame_bytes += length
+                stream.frame.append(_MESSAGE_PREFIX(0, size))
+                stream.frame += chunks
+            else:
+                self._open_frame(stream, length, [_MESSAGE_PREFIX(0, size), *chunks])
             return
         if ended:
             stream.end = b""
@@ -153,6 +183,31 @@ class Outbox:
         self.pump_stream(stream)
         if stream.queued_bytes > HIGH_WATER_BYTES:
             stream.is_slow = True
+
+    def _open_frame(self, stream: Stream, length: int, pieces: list[bytes]) -> None:
+        """Begins a DATA frame; one that is full already stays where it is."""
+        if stream.frame:
+            self._close_frame(stream)
+        else:
+            self._open.append(stream)
+        output = self.output
+        if not output:
+            self._on_output()
+        stream.frame = pieces
+        stream.frame_bytes = length
+        stream.frame_at = len(output)
+        output.append(b"")
+
+    def _close_frame(self, stream: Stream) -> None:
+        pieces, stream.frame = stream.frame, None
+        if pieces:
+            head = frame_head(DATA, 0, stream.id, stream.frame_bytes)
+            self.output[stream.frame_at] = b"".join((head, *pieces))
+
+    def _close_frames(self) -> None:
+        streams, self._open = self._open, []
+        for stream in streams:
+            self._close_frame(stream)
 
     def enqueue(self, stream: Stream, data: bytes) -> None:
         """Lets `data` wait in the stream's queue until something pumps it."""
@@ -239,6 +294,8 @@ class Outbox:
         taken = 0
         queue = stream.queue
         assert queue
+        if stream.frame:
+            self._close_frame(stream)  # what is let out now comes after it
         while queue and taken < room:
             piece = queue[0]
             if len(piece) <= room - taken:

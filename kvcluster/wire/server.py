@@ -74,6 +74,7 @@ class Call(Stream):
         self.remote_ended = False
         self.holds = False
         self.partial = None
+        self.frame = None
         self.metadata = head.metadata
         self.timeout_s = head.timeout_s
         self.deadline_s: float | None = None

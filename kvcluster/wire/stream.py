@@ -9,9 +9,12 @@ together.
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 
 from kvcluster.wire.frames import DEFAULT_WINDOW
+
+_PREFIX = struct.Struct(">BI").unpack_from
 
 
 class MessageTooLarge(Exception):
@@ -43,6 +46,9 @@ class Stream:
         "remote_ended",
         "holds",
         "partial",
+        "frame",
+        "frame_bytes",
+        "frame_at",
     )
 
     def __init__(self, id: int = 0, send_window: int = DEFAULT_WINDOW, receive_window: int = DEFAULT_WINDOW) -> None:
@@ -59,6 +65,10 @@ class Stream:
         self.holds = False
         self.partial: bytearray | None = None
         """A message that has begun and not ended."""
+        self.frame: list[bytes] | None = None
+        """The pieces of a DATA frame that may still grow; frame_bytes, frame_at: its size and place (wire/outbox.py)."""
+        self.frame_bytes = 0
+        self.frame_at = 0
 
     def take_messages(self, data: bytes, max_bytes: int) -> list[bytes]:
         """The messages that `data` completes. Raises MessageTooLarge, CompressedMessage."""
@@ -67,22 +77,31 @@ class Stream:
             size = len(data)
             if size >= 5 and int.from_bytes(data[1:5], "big") == size - 5 <= max_bytes and not data[0]:
                 return [data[5:]]
-            partial = self.partial = bytearray()
+            messages, at = _split(data, max_bytes)
+            if at < size:
+                self.partial = bytearray(data[at:])
+            return messages
         partial += data
-        messages = []
-        at = 0
-        while len(partial) - at >= 5:
-            if partial[at]:
-                raise CompressedMessage
-            size = int.from_bytes(partial[at + 1 : at + 5], "big")
-            if size > max_bytes:
-                raise MessageTooLarge(size, max_bytes)
-            if len(partial) - at - 5 < size:
-                break
-            messages.append(bytes(memoryview(partial)[at + 5 : at + 5 + size]))
-            at += 5 + size
-        if at:
-            del partial[:at]
+        messages, at = _split(partial, max_bytes)
+        del partial[:at]
         if not partial:
             self.partial = None
         return messages
+
+
+def _split(data: bytes | bytearray, max_bytes: int) -> tuple[list[bytes], int]:
+    """The whole messages at the beginning, and where the rest begins."""
+    messages: list[bytes] = []
+    at, end = 0, len(data)
+    while end - at >= 5:
+        compressed, size = _PREFIX(data, at)
+        if compressed:
+            raise CompressedMessage
+        if size > max_bytes:
+            raise MessageTooLarge(size, max_bytes)
+        at += 5
+        if end - at < size:
+            return messages, at - 5
+        messages.append(bytes(data[at : at + size]))
+        at += size
+    return messages, at

@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 from kvcluster.wire import BIDI, UNARY, Method, frames
+from kvcluster.wire.stream import Stream
 
 
 def count_calls(run: Callable[[], object]) -> list[str]:
@@ -42,16 +43,33 @@ def test_a_request_reaches_its_handler_in_six_calls(raw: Any):
     assert len(client.take()) == 3
 
 
-def test_a_stream_message_goes_out_in_three_calls_and_is_not_copied(raw: Any, toy: Any):
+def test_a_stream_message_goes_out_in_three_calls_and_a_large_one_is_not_copied(raw: Any, toy: Any):
     client = raw().start({frames.INITIAL_WINDOW_SIZE: 1_000_000})
     client.send(client.head(1, "/toy/Chat"))
     call = toy.calls[0]
     call.send(b"first")
-    shared = b"event" * 100
+    client.take()
+    shared = b"event" * 1000
     names = count_calls(lambda: call.send(b"header", b"id", shared))
     assert len(names) <= 3, names
     assert any(piece is shared for piece in client.server.take_output())
     assert toy.methods[b"/toy/Chat"].kind == BIDI
+
+
+def test_messages_of_a_turn_share_frames(raw: Any, toy: Any):
+    """A hundred watchers on a stream: two calls each, and a frame for as many as fit into one."""
+    client = raw().start({frames.INITIAL_WINDOW_SIZE: 1_000_000})
+    client.send(client.head(1, "/toy/Chat"))
+    call = toy.calls[0]
+    call.send(b"first")
+    client.take()
+    names = count_calls(lambda: [call.send(b"header", b"%d" % number, b"event" * 60) for number in range(100)])
+    assert len(names) <= 2 * 100 + 10, names
+    sent = client.take()
+    assert [len(frame.payload) <= frames.DEFAULT_FRAME_SIZE for frame in sent] == [True, True]
+    stream = Stream()
+    messages = [message for frame in sent for message in stream.take_messages(frame.payload, 10**6)]
+    assert messages == [b"header%d" % number + b"event" * 60 for number in range(100)]
 
 
 def test_a_large_message_is_cut_without_copies(raw: Any, toy: Any):

@@ -47,8 +47,7 @@ def test_a_stream_message_goes_out_in_three_calls_and_a_large_one_is_not_copied(
     client = raw().start({frames.INITIAL_WINDOW_SIZE: 1_000_000})
     client.send(client.head(1, "/toy/Chat"))
     call = toy.calls[0]
-    call.send(b"first")
-    client.take()
+    call.send(b"first" * 1000)
     shared = b"event" * 1000
     names = count_calls(lambda: call.send(b"header", b"id", shared))
     assert len(names) <= 3, names

@@ -1,15 +1,17 @@
 """Applying committed entries: the deterministic half of a request's life.
 
 applier     the table by operation; the face of the package
+txn_plan    a transaction, taken apart once for checks and execution
 kv, txn, lease, attributes    what each operation does
 ranges      reads, on the store or inside a transaction
 wire        response bodies, laid by hand
 state       what may be read and changed
 """
 
-from kvcluster.apply import ops
+from kvcluster.apply import ops, txn_plan
 from kvcluster.apply.applied import Applied
 from kvcluster.apply.applier import Applier
 from kvcluster.apply.state import State
+from kvcluster.apply.txn_plan import Op, TxnPlan, plan_txn
 
-__all__ = ["Applied", "Applier", "State", "ops"]
+__all__ = ["Applied", "Applier", "Op", "State", "TxnPlan", "ops", "plan_txn", "txn_plan"]

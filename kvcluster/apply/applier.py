@@ -21,18 +21,19 @@ from kvcluster.apply.lease import apply_lease_grant, apply_lease_revoke
 from kvcluster.apply.ranges import range_body
 from kvcluster.apply.state import State
 from kvcluster.apply.txn import apply_txn
+from kvcluster.apply.txn_plan import TxnPlan, parse_txn
 from kvcluster.errors import EtcdError
 from kvcluster.mvcc import encode_range_body
 
-# op → (message class, what it does)
-_TABLE: dict[int, tuple[Any, Callable[[State, Any], Applied]]] = {
-    ops.PUT: (pb.PutRequest, apply_put),
-    ops.DELETE_RANGE: (pb.DeleteRangeRequest, apply_delete_range),
-    ops.TXN: (pb.TxnRequest, apply_txn),
-    ops.COMPACT: (pb.CompactionRequest, apply_compact),
-    ops.LEASE_GRANT: (pb.LeaseGrantRequest, apply_lease_grant),
-    ops.LEASE_REVOKE: (pb.LeaseRevokeRequest, apply_lease_revoke),
-    ops.MEMBER_ATTRIBUTES: (pb.Member, apply_attributes),
+# op → (payload → request, what it does)
+_TABLE: dict[int, tuple[Callable[[bytes], Any], Callable[[State, Any], Applied]]] = {
+    ops.PUT: (pb.PutRequest.FromString, apply_put),
+    ops.DELETE_RANGE: (pb.DeleteRangeRequest.FromString, apply_delete_range),
+    ops.TXN: (parse_txn, apply_txn),
+    ops.COMPACT: (pb.CompactionRequest.FromString, apply_compact),
+    ops.LEASE_GRANT: (pb.LeaseGrantRequest.FromString, apply_lease_grant),
+    ops.LEASE_REVOKE: (pb.LeaseRevokeRequest.FromString, apply_lease_revoke),
+    ops.MEMBER_ATTRIBUTES: (pb.Member.FromString, apply_attributes),
 }
 
 
@@ -49,8 +50,8 @@ class Applier:
 
         Raises KeyError for an unknown op and DecodeError for bytes that are no message: a log of another program.
         """
-        message_class, function = _TABLE[op]
-        request = parsed if parsed is not None else message_class.FromString(payload)
+        parse, function = _TABLE[op]
+        request = parsed if parsed is not None else parse(payload)
         try:
             return function(self.state, request)
         except EtcdError as error:
@@ -71,7 +72,7 @@ class Applier:
         except EtcdError as error:
             return Applied(store.revision, b"", error)
 
-    def read_txn(self, request: pb.TxnRequest) -> Applied:
+    def read_txn(self, request: pb.TxnRequest | TxnPlan) -> Applied:
         """A transaction of ranges only, which needs no entry of the log."""
         try:
             return apply_txn(self.state, request)

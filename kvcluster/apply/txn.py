@@ -11,50 +11,38 @@ transactions of the path are met.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import eq, gt, lt, ne
 from typing import Any
 
 from kvcluster import pb
 from kvcluster.apply.applied import Applied
-from kvcluster.apply.kv import publish
+from kvcluster.apply.kv import apply_put, publish
 from kvcluster.apply.ranges import range_body
 from kvcluster.apply.state import State
+from kvcluster.apply.txn_plan import DELETE_RANGE, PUT, RANGE, TXN, Op, TxnPlan, plan_txn
 from kvcluster.apply.wire import EMPTY_HEADER, delete_body, encode_field, put_body, revision_header, txn_body
 from kvcluster.errors import CompactedError, FutureRevisionError, KeyNotFoundError
 from kvcluster.mvcc import KeyValue, Store, Txn
 
 VALUE_TARGET = 3
 
-_RESULTS: dict[int, Callable[[Any, Any], bool]] = {
-    0: lambda found, wanted: found == wanted,
-    1: lambda found, wanted: found > wanted,
-    2: lambda found, wanted: found < wanted,
-    3: lambda found, wanted: found != wanted,
-}
-
-
-def _operand(compare: pb.Compare) -> tuple[str, Any]:
-    """(field of KeyValue, the value it is compared with); a missing operand is zero or empty."""
-    match compare.target:
-        case 0:
-            return "version", compare.version
-        case 1:
-            return "create_revision", compare.create_revision
-        case 2:
-            return "mod_revision", compare.mod_revision
-        case 3:
-            return "value", compare.value
-        case 4:
-            return "lease", compare.lease
-    return "", 0  # an unknown target compares as equal
+# By Compare.target: the field of a KeyValue, and of the Compare that holds the value it is compared with.
+_FIELDS = ("version", "create_revision", "mod_revision", "value", "lease")
+# By Compare.result.
+_TESTS: tuple[Callable[[Any, Any], bool], ...] = (eq, gt, lt, ne)
 
 
 def _holds_for(kv: KeyValue | None, compare: pb.Compare) -> bool:
-    field, wanted = _operand(compare)
-    if kv is None and compare.target == VALUE_TARGET:
+    """A missing operand is zero or empty; an unknown target compares as equal, an unknown operator holds."""
+    target, result = compare.target, compare.result
+    if kv is None and target == VALUE_TARGET:
         return False  # a key that is not there has no value, whatever the operator
-    found = wanted if not field else (getattr(kv, field) if kv is not None else 0)
-    result = _RESULTS.get(compare.result)
-    return True if result is None else result(found, wanted)
+    if not 0 <= result <= 3:
+        return True
+    if not 0 <= target <= 4:
+        return _TESTS[result](0, 0)
+    field = _FIELDS[target]
+    return _TESTS[result](0 if kv is None else getattr(kv, field), getattr(compare, field))
 
 
 def compare_holds(store: Store, compare: pb.Compare) -> bool:
@@ -65,30 +53,37 @@ def compare_holds(store: Store, compare: pb.Compare) -> bool:
     return all(_holds_for(kv, compare) for kv in kvs) if kvs else _holds_for(None, compare)
 
 
-def _choose(store: Store, request: pb.TxnRequest, choices: list[bool]) -> None:
-    succeeded = all(compare_holds(store, compare) for compare in request.compare)
+def _choose(store: Store, plan: TxnPlan, choices: list[bool]) -> list[Op]:
+    """Adds the choices of a transaction and of those nested in it; -> the branch that runs."""
+    succeeded = True
+    for compare in plan.compares:
+        if not compare_holds(store, compare):
+            succeeded = False
+            break
     choices.append(succeeded)
-    for op in request.success if succeeded else request.failure:
-        if op.HasField("request_txn"):
-            _choose(store, op.request_txn, choices)
+    branch = plan.success if succeeded else plan.failure
+    if plan.has_nested:
+        for kind, request in branch:
+            if kind == TXN:
+                _choose(store, request, choices)
+    return branch
 
 
-def _check(state: State, request: pb.TxnRequest, choices: list[bool]) -> None:
+def _check(state: State, path: list[Op]) -> None:
     """Puts first, then ranges, as etcd does: a transaction with two mistakes gets the same answer."""
-    path = list(_path(request, iter(choices)))
-    for op in path:
-        if op.HasField("request_put"):
-            _check_put(state, op.request_put)
-    for op in path:
-        if op.HasField("request_range"):
-            _check_range(state.store, op.request_range.revision)
+    for kind, request in path:
+        if kind == PUT:
+            _check_put(state, request)
+    for kind, request in path:
+        if kind == RANGE and request.revision:
+            _check_range(state.store, request.revision)
 
 
-def _path(request: pb.TxnRequest, choices: Iterator[bool]) -> Iterator[pb.RequestOp]:
+def _path(plan: TxnPlan, choices: Iterator[bool]) -> Iterator[Op]:
     """The operations that will run, those of nested transactions in their place."""
-    for op in request.success if next(choices) else request.failure:
-        if op.HasField("request_txn"):
-            yield from _path(op.request_txn, choices)
+    for op in plan.success if next(choices) else plan.failure:
+        if op[0] == TXN:
+            yield from _path(op[1], choices)
         else:
             yield op
 
@@ -103,7 +98,7 @@ def _check_put(state: State, request: pb.PutRequest) -> None:
 def _check_range(store: Store, revision: int) -> None:
     if revision > store.revision:
         raise FutureRevisionError
-    if revision and revision < store.compacted_revision:
+    if revision < store.compacted_revision:
         raise CompactedError(compact_revision=store.compacted_revision)
 
 
@@ -122,36 +117,42 @@ def _delete_range(txn: Txn, request: pb.DeleteRangeRequest) -> bytes:
     return delete_body(len(prevs), prevs if request.prev_kv else ())
 
 
-def _execute(txn: Txn, request: pb.TxnRequest, choices: Iterator[bool]) -> bytes:
+def _execute(txn: Txn, plan: TxnPlan, choices: Iterator[bool]) -> bytes:
     """The body of the TxnResponse; the operations' own headers carry only their revision."""
     succeeded = next(choices)
     responses = []
-    for op in request.success if succeeded else request.failure:
-        match op.WhichOneof("request"):
-            case "request_range":
-                body = range_body(txn, op.request_range)
-                responses.append(encode_field(b"\x0a", revision_header(txn.revision) + body))
-            case "request_put":
-                body = _put(txn, op.request_put)
-                responses.append(encode_field(b"\x12", revision_header(txn.revision) + body))
-            case "request_delete_range":
-                body = _delete_range(txn, op.request_delete_range)
-                responses.append(encode_field(b"\x1a", revision_header(txn.revision) + body))
-            case "request_txn":
-                responses.append(encode_field(b"\x22", EMPTY_HEADER + _execute(txn, op.request_txn, choices)))
+    for kind, request in plan.success if succeeded else plan.failure:
+        if kind == RANGE:
+            body = range_body(txn, request)
+            responses.append(encode_field(b"\x0a", revision_header(txn.revision) + body))
+        elif kind == PUT:
+            body = _put(txn, request)
+            responses.append(encode_field(b"\x12", revision_header(txn.revision) + body))
+        elif kind == DELETE_RANGE:
+            body = _delete_range(txn, request)
+            responses.append(encode_field(b"\x1a", revision_header(txn.revision) + body))
+        elif kind == TXN:
+            responses.append(encode_field(b"\x22", EMPTY_HEADER + _execute(txn, request, choices)))
     return txn_body(succeeded, responses)
 
 
-def apply_txn(state: State, request: pb.TxnRequest) -> Applied:
+def apply_txn(state: State, request: pb.TxnRequest | TxnPlan) -> Applied:
     """Also runs read-only transactions, which do not come from the log. Raises what their operations would raise."""
+    plan = request if isinstance(request, TxnPlan) else plan_txn(request)
+    store = state.store
     choices: list[bool] = []
-    _choose(state.store, request, choices)
-    _check(state, request, choices)
-    txn = state.store.begin()
+    branch = _choose(store, plan, choices)
+    if len(branch) == 1 and branch[0][0] == PUT:
+        _check_put(state, branch[0][1])
+        put = apply_put(state, branch[0][1])  # the common case, create or swap: one put is one revision
+        response = encode_field(b"\x12", revision_header(put.revision) + put.body)
+        return Applied(put.revision, txn_body(choices[0], (response,)))
+    _check(state, list(_path(plan, iter(choices))) if plan.has_nested else branch)
+    txn = store.begin()
     try:
-        body = _execute(txn, request, iter(choices))
+        body = _execute(txn, plan, iter(choices))
     except BaseException:
         txn.rollback()
         raise
     publish(state, txn.commit())
-    return Applied(state.store.revision, body)
+    return Applied(store.revision, body)

@@ -3,7 +3,7 @@
 Read member.py first: its contract is the shell's. rpc and the shells see `apply` and `raft` only through this package.
 """
 
-from kvcluster.apply import Applied, ops
+from kvcluster.apply import Applied, Op, TxnPlan, ops, plan_txn, txn_plan
 from kvcluster.member.config import MemberConfig, MemberRecord, cluster_id, member_id
 from kvcluster.member.forwarding import (
     LeaseAnswer,
@@ -21,10 +21,14 @@ __all__ = [
     "Member",
     "MemberConfig",
     "MemberRecord",
+    "Op",
     "PeerMessage",
+    "TxnPlan",
     "cluster_id",
     "decode_peer_message",
     "encode_peer_message",
     "member_id",
     "ops",
+    "plan_txn",
+    "txn_plan",
 ]

@@ -6,8 +6,8 @@ Each function raises an EtcdError or returns; the state of the store plays no pa
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
 from itertools import accumulate
+from typing import Any
 
 from kvcluster import pb
 from kvcluster.errors import (
@@ -19,6 +19,9 @@ from kvcluster.errors import (
     TooManyOpsError,
     ValueProvidedError,
 )
+from kvcluster.member import Op, TxnPlan, txn_plan
+
+PUT, RANGE, DELETE_RANGE, TXN = txn_plan.PUT, txn_plan.RANGE, txn_plan.DELETE_RANGE, txn_plan.TXN
 
 Interval = tuple[bytes, bytes]
 """[begin, end)"""
@@ -47,37 +50,39 @@ def check_delete_range(request: pb.DeleteRangeRequest) -> None:
         raise EmptyKeyError
 
 
-def check_txn(request: pb.TxnRequest, max_ops: int) -> None:
+def check_txn(plan: TxnPlan, max_ops: int) -> None:
     """Sizes and keys first, nested transactions with what is left of the limit; then keys written twice."""
-    _check_ops(request, max_ops)
-    for branch in (request.success, request.failure):
-        _check_overlaps(branch)
+    _check_ops(plan, max_ops)
+    for branch in (plan.success, plan.failure):
+        if len(branch) > 1 or plan.has_nested:
+            _check_overlaps(branch)
 
 
-def _check_ops(request: pb.TxnRequest, max_ops: int) -> None:
-    count = max(len(request.compare), len(request.success), len(request.failure))
+def _check_ops(plan: TxnPlan, max_ops: int) -> None:
+    compares, success, failure, _ = plan
+    count = max(len(compares), len(success), len(failure))
     if count > max_ops:
         raise TooManyOpsError
-    for compare in request.compare:
+    for compare in compares:
         if not compare.key:
             raise EmptyKeyError
-    for branch in (request.success, request.failure):
-        for op in branch:
-            _check_op(op, max_ops - count)
+    for kind, request in success:
+        _check_op(kind, request, max_ops - count)
+    for kind, request in failure:
+        _check_op(kind, request, max_ops - count)
 
 
-def _check_op(op: pb.RequestOp, max_ops: int) -> None:
-    match op.WhichOneof("request"):
-        case "request_range":
-            check_range(op.request_range)
-        case "request_put":
-            check_put(op.request_put)
-        case "request_delete_range":
-            check_delete_range(op.request_delete_range)
-        case "request_txn":
-            _check_ops(op.request_txn, max_ops)
-        case _:
-            raise KeyNotFoundError  # an empty oneof (etcd answers it with this text)
+def _check_op(kind: str | None, request: Any, max_ops: int) -> None:
+    if kind == PUT:
+        check_put(request)
+    elif kind == RANGE:
+        check_range(request)
+    elif kind == DELETE_RANGE:
+        check_delete_range(request)
+    elif kind == TXN:
+        _check_ops(request, max_ops)
+    else:
+        raise KeyNotFoundError  # an empty oneof (etcd answers it with this text)
 
 
 class _Deletes:
@@ -107,7 +112,7 @@ class _Deletes:
         return at > 0 and self._furthest_ends[at - 1] > key
 
 
-def _check_overlaps(ops: Iterable[pb.RequestOp]) -> tuple[dict[bytes, None], list[Interval]]:
+def _check_overlaps(ops: list[Op]) -> tuple[dict[bytes, None], list[Interval]]:
     """(keys put, ranges deleted) of a branch with everything nested in it. Raises DuplicateKeyError.
 
     A key may not be put twice, nor be put and deleted; deletes may overlap. The two branches of a nested transaction
@@ -117,24 +122,23 @@ def _check_overlaps(ops: Iterable[pb.RequestOp]) -> tuple[dict[bytes, None], lis
     puts: dict[bytes, None] = {}
     deletes = _Deletes([])
     nested: list[tuple[dict[bytes, None], list[Interval]]] = []
-    for op in ops:
-        kind = op.WhichOneof("request")
-        if kind == "request_delete_range":
-            deletes.add([_interval(op.request_delete_range.key, op.request_delete_range.range_end)])
-        elif kind == "request_txn":
-            nested.append(_merge_branches(op.request_txn))
+    for kind, request in ops:
+        if kind == DELETE_RANGE:
+            deletes.add([_interval(request.key, request.range_end)])
+        elif kind == TXN:
+            nested.append(_merge_branches(request))
     for nested_puts, nested_deletes in nested:
         _add_puts(puts, nested_puts, deletes)
         deletes.add(nested_deletes)
-    for op in ops:
-        if op.WhichOneof("request") == "request_put":
-            _add_puts(puts, {op.request_put.key: None}, deletes)
+    for kind, request in ops:
+        if kind == PUT:
+            _add_puts(puts, {request.key: None}, deletes)
     return puts, deletes.intervals
 
 
-def _merge_branches(request: pb.TxnRequest) -> tuple[dict[bytes, None], list[Interval]]:
-    success_puts, success_deletes = _check_overlaps(request.success)
-    failure_puts, failure_deletes = _check_overlaps(request.failure)
+def _merge_branches(plan: TxnPlan) -> tuple[dict[bytes, None], list[Interval]]:
+    success_puts, success_deletes = _check_overlaps(plan.success)
+    failure_puts, failure_deletes = _check_overlaps(plan.failure)
     return success_puts | failure_puts, success_deletes + failure_deletes
 
 
@@ -149,12 +153,14 @@ def _interval(key: bytes, range_end: bytes) -> Interval:
     return key, range_end or key + b"\x00"
 
 
-def is_read_only(request: pb.TxnRequest) -> bool:
+def is_read_only(plan: TxnPlan) -> bool:
     """Ranges only, in both branches; a nested transaction counts as a write (etcd)."""
-    return all(op.HasField("request_range") for branch in (request.success, request.failure) for op in branch)
+    for kind, _ in plan.success:
+        if kind != RANGE:
+            return False
+    return all(kind == RANGE for kind, _ in plan.failure)
 
 
-def is_serializable(request: pb.TxnRequest) -> bool:
+def is_serializable(plan: TxnPlan) -> bool:
     """Whether a read-only transaction may be answered from this member's own state; an empty one may."""
-    ops = [op for branch in (request.success, request.failure) for op in branch]
-    return all(op.request_range.serializable for op in ops)
+    return all(request.serializable for branch in (plan.success, plan.failure) for _, request in branch)

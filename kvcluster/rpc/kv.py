@@ -11,7 +11,7 @@ from typing import Any
 
 from kvcluster import pb
 from kvcluster.errors import EtcdError
-from kvcluster.member import Applied, Member, ops
+from kvcluster.member import Applied, Member, ops, plan_txn
 from kvcluster.rpc.checks import (
     check_delete_range,
     check_put,
@@ -95,14 +95,15 @@ class KvService:
         if request is None:
             return
         try:
-            check_txn(request, self._max_txn_ops)
+            plan = plan_txn(request)
+            check_txn(plan, self._max_txn_ops)
         except EtcdError as error:
             call.fail(*status_of(error))
             return
-        if is_read_only(request):
-            self._read(call, lambda: self._member.applier.read_txn(request), is_serializable(request))
+        if is_read_only(plan):
+            self._read(call, lambda: self._member.applier.read_txn(plan), is_serializable(plan))
         else:
-            self._propose(call, ops.TXN, payload, request)
+            self._propose(call, ops.TXN, payload, plan)
 
     def compact(self, call: ServiceCall, payload: bytes) -> None:
         request = decode_unary(pb.CompactionRequest, payload, call, self._member)

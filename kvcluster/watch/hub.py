@@ -20,7 +20,8 @@ it, since what a turn committed leaves the member together anyway.
 
 Promises, per subscription: the events are exactly the matching events from its start revision on, in order, without
 loss or repetition, whole revisions in one delivery, until it is cancelled or compacted. Nothing is delivered of a
-revision whose events are all filtered out. The hub calls a sink only inside flush and catch_up (subscribe and a large publish flush too).
+revision whose events are all filtered out. The hub calls a sink only inside flush
+and catch_up; subscribe and a large publish flush.
 Between subscriptions: within a group in order of creation; no promise between groups, but always the same order.
 
 Progress: while `is_synced(s)`, s has been given every event up to `hub.revision`, and nothing at or below it will

@@ -34,6 +34,7 @@ class Bench:
     def apply(self, op: int, request: Any) -> Applied:
         """From bytes, as another member's entry; every revision must have reached the hub."""
         applied = self.applier.apply(op, request.SerializeToString())
+        self.hub.flush()
         assert self.hub.revision == self.store.revision == applied.revision
         self.store._check()
         self.lessor._check()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kvcluster import pb
 from kvcluster.errors import DuplicateKeyError
+from kvcluster.member import plan_txn
 from kvcluster.rpc.checks import check_txn
 
 MAX_OPS = 128
@@ -77,7 +78,7 @@ def is_refused(check: Any) -> bool:
 def test_overlaps_are_found_as_by_the_twin(success: Branch, failure: Branch) -> None:
     request = pb.TxnRequest(success=build(success), failure=build(failure))
     expected = is_refused(lambda: (twin(success), twin(failure)))
-    assert is_refused(lambda: check_txn(request, MAX_OPS)) == expected
+    assert is_refused(lambda: check_txn(plan_txn(request), MAX_OPS)) == expected
 
 
 def test_the_work_grows_with_the_request_and_not_with_its_square(own_calls: Any) -> None:
@@ -89,6 +90,6 @@ def test_the_work_grows_with_the_request_and_not_with_its_square(own_calls: Any)
 
     def calls_per_op(width: int) -> float:
         request = pb.TxnRequest(success=build([*nest("delete", width), *nest("put", width)]))
-        return len(own_calls(lambda: check_txn(request, MAX_OPS))) / (2 * width * width)
+        return len(own_calls(lambda: check_txn(plan_txn(request), MAX_OPS))) / (2 * width * width)
 
     assert calls_per_op(40) <= calls_per_op(10) < 8

@@ -58,7 +58,7 @@ def step_leader(raft: Raft, m: Message) -> None:
     elif type is MessageType.PROP:
         propose(raft, [entry.data for entry in m.entries])
     elif type is MessageType.READ_INDEX:
-        reads.begin_read(raft, m.sender, m.context)
+        reads.begin_read(raft, m.sender, m.context, m.term)
     elif type is MessageType.TRANSFER_LEADER:
         transfer_leader(raft, m.index)
     # Votes that come late, and what only a follower is sent, mean nothing here.

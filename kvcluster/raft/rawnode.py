@@ -160,7 +160,7 @@ class RawNode:
         if raft.role is Role.LEADER:
             begin_read(raft, raft.id, context)
         elif raft.leader != NO_MEMBER:
-            raft.outbox.append(Message(MessageType.READ_INDEX, raft.leader, raft.id, context=context))
+            raft.outbox.append(Message(MessageType.READ_INDEX, raft.leader, raft.id, raft.term, context=context))
         else:
             return False
         return True

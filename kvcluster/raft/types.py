@@ -2,7 +2,7 @@
 
 A message may be shared between members of one process and sent twice by a network: nobody changes one.
 
-Which message uses which field (to, sender and term are always filled; term is 0 in PROP, READ_INDEX, TRANSFER_LEADER):
+Which message uses which field (to, sender and term are always filled; term is 0 in PROP, TRANSFER_LEADER):
 
     type               from → to               fields
     PROP               follower → leader       entries (their term and index are not yet known: 0)

@@ -35,8 +35,11 @@ class LogModel(RuleBasedStateMachine):
     @rule(data=st.data(), count=st.integers(0, 4), new_term=st.booleans())
     def append(self, data, count, new_term):
         """A leader's append from some place at or above the commit index on."""
-        self.term += new_term
         index = data.draw(st.integers(self.log.committed, self.last()))
+        self.term += new_term
+        old = [self.model[i].term for i in range(index + 1, self.last() + 1)]
+        if old[:count] != [self.term] * len(old[:count]) and self.term in old:
+            self.term += 1  # a leader never contradicts itself: entries of its term follow the same entries (log matching)
         entries = [Entry(self.term, index + 1 + n, 0, bytes([n])) for n in range(count)]
         assert self.log.try_append(index, self.term_at(index), entries)
         for entry in entries:

@@ -13,6 +13,7 @@ from kvcluster.mvcc.encoding import encode_key_value, encode_range_body, encode_
 from kvcluster.mvcc.history import Batch
 from kvcluster.mvcc.index import TO_THE_END
 from kvcluster.mvcc.records import DELETE, PUT, Event, KeyValue, RangeResult
+from kvcluster.mvcc.snapshot import SnapshotDecoder, SnapshotEncoder
 from kvcluster.mvcc.store import FIRST_REVISION, Store
 from kvcluster.mvcc.txn import Txn
 
@@ -25,6 +26,8 @@ __all__ = [
     "Event",
     "KeyValue",
     "RangeResult",
+    "SnapshotDecoder",
+    "SnapshotEncoder",
     "Store",
     "Txn",
     "encode_key_value",

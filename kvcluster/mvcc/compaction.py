@@ -11,30 +11,75 @@ work is proportional to the changes since the last compaction.
 The revision c itself is cut but stays; when the next compaction begins, it begins there, and the tombstones that were
 kept at c go then.
 
+A step is bounded by what it touches: records (a revision may have a million of them) and the bytes of their values,
+since freeing is work too. What it frees of a key are versions that lie in the stretch it walks, and one before.
+
 Driven by `Store.compact_step(budget)`; nothing visible depends on how far it has come.
 """
 
 from __future__ import annotations
 
-from kvcluster.mvcc.history import History
+from kvcluster.mvcc.history import History, records_of
 from kvcluster.mvcc.index import Index
 
+MAX_STEP_BYTES = 16 << 20
+"""Of values that a step walks over. One record is always done, however large."""
 
-def compact_step(index: Index, history: History, compacted_revision: int, budget: int) -> bool:
-    """Frees up to `budget` (>= 1) revisions; -> True when there is more to do."""
-    first = history.first
-    end = min(first + budget, compacted_revision)
-    changed: dict[bytes, int] = {}
-    for offset, batch in enumerate(history.batches(first, max(0, end - first))):
-        for event in batch:
-            changed[event.kv.key] = first + offset
-    for key, revision in changed.items():
-        # Cut as if at the revision after it, which is not above the compacted one: a tombstone is kept only exactly at
-        # the revision of the cut, and here only one at the compacted revision is to be kept.
-        index.cut(key, revision + 1)
-    history.drop_before(end)
-    if history.first < compacted_revision:
-        return True
-    for event in history.at(compacted_revision):
-        index.cut(event.kv.key, compacted_revision)
-    return False
+
+class Compaction:
+    """The progress of a store's compactions: they follow each other, and may overtake each other."""
+
+    __slots__ = ("is_done", "_cut_at_target")
+
+    def __init__(self) -> None:
+        self.is_done = True
+        self._cut_at_target = 0  # records of the compacted revision itself that are done
+
+    def begin(self) -> None:
+        """There is a new compacted revision."""
+        self.is_done = False
+        self._cut_at_target = 0
+
+    def step(self, index: Index, history: History, compacted_revision: int, budget: int) -> bool:
+        """Frees up to `budget` (>= 1) records; -> True when there is more to do."""
+        left = budget
+        end = min(compacted_revision, history.last + 1)
+        if history.first < end:
+            left = self._drop(index, history, end, budget)
+        if history.first < end:
+            return True
+        if history.first == compacted_revision:
+            kvs = history.records(compacted_revision, 1)[0]
+            done = self._cut_at_target
+            for kv in kvs[done : done + left]:
+                index.cut(kv.key, compacted_revision)
+            self._cut_at_target = done + left
+            self.is_done = self._cut_at_target >= len(kvs)
+        else:
+            self.is_done = True  # compacted at 0 or 1, which never had a change
+        return not self.is_done
+
+    def _drop(self, index: Index, history: History, end: int, budget: int) -> int:
+        """Drops from the front of the history, below `end`; -> what is left of the budget."""
+        changed: dict[bytes, int] = {}
+        left, size_bytes = budget, 0
+        revision = history.first
+        for item in history.items(revision, min(budget, end - revision)):
+            is_split = isinstance(item, list) and len(item) > left
+            kvs = records_of(item)[-left:] if is_split else records_of(item)
+            for kv in kvs:
+                changed[kv.key] = revision
+                size_bytes += len(kv.value)
+            left -= len(kvs)
+            if is_split:
+                del item[-len(kvs) :]  # type: ignore[union-attr]  # it stays in front with what is left of it
+                break
+            revision += 1
+            if left <= 0 or size_bytes >= MAX_STEP_BYTES:
+                break
+        for key, changed_at in changed.items():
+            # Cut as if at the revision after it, which is not above the compacted one: a tombstone is kept only exactly
+            # at the revision of the cut, and here only one at the compacted revision is to be kept.
+            index.cut(key, changed_at + 1)
+        history.drop_before(revision)
+        return max(left, 0)

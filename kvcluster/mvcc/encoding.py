@@ -69,6 +69,17 @@ def splice_event(is_delete: bool, kv_wire: bytes, prev_wire: bytes = b"") -> byt
     return b"".join((b"\x5a", encode_varint(length), kind, kv_length, kv_wire, b"\x1a", prev_length, prev_wire))
 
 
+_pair_heads: dict[int, bytes] = {}
+"""Tag and length of RangeResponse.kvs by length: those of small pairs, which are often of one length."""
+
+
+def _pair_head(size: int) -> bytes:
+    head = b"\x12" + encode_varint(size)
+    if size < 0x4000:
+        _pair_heads[size] = head
+    return head
+
+
 def encode_range_body(wires: list[bytes], *, more: bool, count: int) -> bytes:
     """A RangeResponse without its header (field 1), from the `wire` of each pair.
 
@@ -76,7 +87,11 @@ def encode_range_body(wires: list[bytes], *, more: bool, count: int) -> bytes:
     """
     parts: list[bytes] = []
     for wire in wires:
-        parts += (b"\x12", encode_varint(len(wire)), wire)
+        size = len(wire)
+        head = _pair_heads.get(size)
+        if head is None:
+            head = _pair_head(size)
+        parts += (head, wire)
     if more:
         parts.append(b"\x18\x01")
     if count:

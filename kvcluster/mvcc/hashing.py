@@ -26,9 +26,9 @@ def hash_at(index: Index, history: History, compacted_revision: int, revision: i
         if kv is not None and kv.mod_revision < compacted_revision:
             crc = _add(crc, kv)
     first = max(compacted_revision, history.first)
-    for batch in history.batches(first, max(0, revision - first + 1)):
-        for event in batch:
-            crc = _add(crc, event.kv)
+    for kvs in history.records(first, max(0, revision - first + 1)):
+        for kv in kvs:
+            crc = _add(crc, kv)
     return crc
 
 

@@ -3,83 +3,134 @@
 Each main revision has at least one event and revisions have no gaps (only a change makes a revision), so the events
 of revision r lie at position r - first: finding where to start is one subtraction, whatever the length.
 
-Compaction drops from the front. The list keeps an offset and is cut only when half of it is dead, so a drop costs
-O(dropped) and not O(left).
+    blocks    [ condensed ] [ condensed ] ... [ events ] [ events, being filled ]      BLOCK revisions each
 
-Memory: an event's encoded bytes are for the watchers of the moment. They are freed in blocks once the event lies
-WIRE_WINDOW revisions back; a watcher that is further behind has them made again. So the history holds each value
-once, not three times.
+The newest one or two blocks hold the events as they were published, with the bytes that watchers share. An older
+block is *condensed*: a revision with one event, which is nearly every one, is the KeyValue itself and nothing else.
+Its event is made again when asked for: the type follows from the record, the version before it is found in the index
+(`find_before`). So a change costs the history eight bytes beside the record that the index holds anyway.
+
+A revision of many events (a deleted prefix) is condensed at once, for condensing it later would be one long pause.
+
+Compaction drops from the front: records, then whole blocks. No step of it moves more than a block.
 """
 
 from __future__ import annotations
 
-from kvcluster.mvcc.records import Event
+from collections.abc import Callable
 
-WIRE_WINDOW = 1024
+from kvcluster.mvcc.records import DELETE, PUT, Event, KeyValue
+
+BLOCK = 1024
+"""Revisions of a block; between one and two blocks of events are kept as they are."""
+
+LARGE_BATCH = 64
+"""A revision of more events is condensed as it comes in."""
 
 Batch = tuple[Event, ...]
+Item = Batch | KeyValue | list[KeyValue] | None
+FindBefore = Callable[[KeyValue], KeyValue | None]
 
 
 class History:
-    """The events of revisions `first` .. `last`; empty when last == first - 1."""
+    """The changes of revisions `first` .. `last`; empty when last == first - 1. Both are for reading only."""
 
-    __slots__ = ("first", "_batches", "_dropped", "_forget_at")
+    __slots__ = ("first", "last", "_blocks", "_newest", "_start", "_size")
 
     def __init__(self, first: int) -> None:
         self.first = first
-        self._batches: list[Batch] = []
-        self._dropped = 0  # batches at the front of the list that are no longer part of the history
-        self._forget_at = 2 * WIRE_WINDOW
-
-    @property
-    def last(self) -> int:
-        return self.first + len(self._batches) - self._dropped - 1
+        self.last = first - 1
+        self._size = BLOCK
+        self._newest: list[Item] = []
+        self._blocks: list[list[Item]] = [self._newest]
+        self._start = first  # the revision that is, or was, at the front of the first block
 
     def append(self, batch: Batch) -> None:
         """The events of revision last + 1, in the order in which they happened."""
-        batches = self._batches
-        batches.append(batch)
-        if len(batches) >= self._forget_at:
-            self._forget_wires()
+        newest = self._newest
+        newest.append(batch if len(batch) <= LARGE_BATCH else _condense(batch))
+        self.last += 1
+        if len(newest) == self._size:
+            self._begin_block()
 
-    def at(self, revision: int) -> Batch:
-        """The events of one revision; none where it is not (or no longer, or not yet) part of the history."""
-        return self.batches(revision, 1)[0] if self.first <= revision <= self.last else ()
+    def append_records(self, kvs: list[KeyValue]) -> None:
+        """The same, of a revision that was: nobody watches it now, its events are made when they are asked for."""
+        self._newest.append(kvs[0] if len(kvs) == 1 else kvs)
+        self.last += 1
+        if len(self._newest) == self._size:
+            self._begin_block()
 
-    def batches(self, from_revision: int, limit: int) -> list[Batch]:
-        """The events of revisions from_revision, from_revision + 1, ...: at most `limit` of them.
+    def _begin_block(self) -> None:
+        if len(self._blocks) > 1:
+            block = self._blocks[-2]
+            block[:] = [_condense(item) if isinstance(item, tuple) else item for item in block]
+        self._newest = []
+        self._blocks.append(self._newest)
 
-        from_revision is not below `first`.
+    def items(self, from_revision: int, limit: int) -> list[Item]:
+        """What is kept of revisions from_revision, from_revision + 1, ...: at most `limit` of them.
+
+        from_revision is not below `first`. Items are the history's own: read only, but for a compaction, which may
+        take records from the end of a list below the compacted revision.
         """
-        start = from_revision - self.first + self._dropped
-        return self._batches[start : start + limit]
+        limit = min(limit, self.last + 1 - from_revision)
+        if limit <= 0:
+            return []
+        number, start = divmod(from_revision - self._start, self._size)
+        found = self._blocks[number][start : start + limit]
+        while len(found) < limit:
+            number += 1
+            found += self._blocks[number][: limit - len(found)]
+        return found
+
+    def records(self, from_revision: int, limit: int) -> list[list[KeyValue]]:
+        """The changed records of each of those revisions, in order; read only."""
+        return [records_of(item) for item in self.items(from_revision, limit)]
 
     def drop_before(self, revision: int) -> None:
         """Forgets every revision below `revision`."""
-        count = min(revision, self.last + 1) - self.first
-        if count <= 0:
+        end = min(revision, self.last + 1)
+        if end <= self.first:
             return
-        batches = self._batches
-        self.first += count
-        start = self._dropped
-        batches[start : start + count] = [()] * count  # frees the events now; the list itself is cut below
-        self._dropped += count
-        if self._dropped * 2 >= len(batches):
-            self._forget_at -= self._dropped
-            del batches[: self._dropped]
-            self._dropped = 0
-
-    def _forget_wires(self) -> None:
-        end = self._forget_at - WIRE_WINDOW
-        for batch in self._batches[max(0, end - WIRE_WINDOW) : end]:
-            for event in batch:
-                event.forget_wires()
-        self._forget_at = max(self._forget_at + WIRE_WINDOW, len(self._batches) + 1)
+        size, blocks = self._size, self._blocks
+        number, start = divmod(self.first - self._start, size)
+        self.first = end
+        end_number, stop = divmod(end - self._start, size)
+        if end_number == 0:
+            blocks[0][start:stop] = [None] * (stop - start)  # frees the records now; the block goes when it is empty
+            return
+        blocks[end_number][:stop] = [None] * stop
+        del blocks[:end_number]
+        self._start += end_number * size
 
     def _check(self) -> None:
         """Raises AssertionError where an invariant is broken. For tests."""
-        assert 0 <= self._dropped <= len(self._batches)
-        for offset, batch in enumerate(self._batches[self._dropped :]):
-            assert batch, "a revision without a change"
-            for event in batch:
-                assert event.kv.mod_revision == self.first + offset
+        assert sum(map(len, self._blocks)) == self.last + 1 - self._start
+        assert self._newest is self._blocks[-1] and len(self._newest) < self._size
+        assert all(len(block) == self._size for block in self._blocks[:-1])
+        assert 0 <= self.first - self._start < self._size
+        for revision, kvs in enumerate(self.records(self.first, self.last + 1 - self.first), self.first):
+            assert kvs and all(kv.mod_revision == revision for kv in kvs)
+        for block in self._blocks[:-2]:
+            assert not any(isinstance(item, tuple) for item in block)
+
+
+def records_of(item: Item) -> list[KeyValue]:
+    if isinstance(item, KeyValue):
+        return [item]
+    if isinstance(item, list):
+        return item
+    return [event.kv for event in item or ()]
+
+
+def events_of(item: Item, find_before: FindBefore) -> Batch:
+    """The events of a revision. find_before: the stored version that one took the place of."""
+    if isinstance(item, tuple):
+        return item
+    return tuple(Event(PUT if kv.version else DELETE, kv, find_before(kv), True) for kv in records_of(item))
+
+
+def _condense(batch: Batch) -> KeyValue | list[KeyValue]:
+    for event in batch:
+        event.retire()
+    return batch[0].kv if len(batch) == 1 else [event.kv for event in batch]

@@ -3,7 +3,7 @@
 What it is: the state that changes with a put or a delete. What it is not: it knows no current revision, no
 transaction and no history; store.py and txn.py drive it and say at which revision a change happens.
 
-    versions   dict   key -> its versions, oldest first (keyindex.py)
+    versions   dict   key -> its versions: one record, or a list of them, oldest first (keyindex.py)
     live       SortedList   keys whose newest version is a value
     dead       SortedList   keys whose newest version is a tombstone, still needed for reads in the past
 
@@ -14,18 +14,20 @@ The order is updated at once and not lazily. A set of pending keys merged by the
 about 1.5 µs for each NEW key (puts to a known key never touch the order), and pays with one range that waits for the
 merge of everything since the last one. A put whose cost is known beats a range whose cost is not.
 
+All versions of a key share one key object: the one it was first put with.
+
 Invariants (`_check`): live and dead are disjoint and together are the keys of `versions`; `size_bytes` is the sum of
 `version_size_bytes` over all versions stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from sortedcontainers import SortedList
 
-from kvcluster.mvcc.keyindex import Versions, superseded, version_at
+from kvcluster.mvcc.keyindex import Versions, as_list, newest_of, superseded, version_at, version_before
 from kvcluster.mvcc.records import DELETE, PUT, Event, KeyValue
 
 # A range_end of one zero byte: every key from `key` on (etcd.md 2.2).
@@ -56,54 +58,72 @@ class Index:
     def put(self, key: bytes, value: bytes, lease: int, revision: int) -> Event:
         """Adds a version at `revision`; `revision` is not below any version of the key."""
         versions = self.versions.get(key)
+        prev: KeyValue | None
         if versions is None:
             prev = None
             kv = KeyValue(key, value, revision, revision, 1, lease)
-            self.versions[key] = [kv]
+            self.versions[key] = kv
             self.live.add(key)
         else:
-            prev = versions[-1]
-            if prev.version:
-                kv = KeyValue(key, value, prev.create_revision, revision, prev.version + 1, lease)
+            before = versions[-1] if isinstance(versions, list) else versions
+            key = before.key
+            if before.version:
+                prev = before
+                kv = KeyValue(key, value, before.create_revision, revision, before.version + 1, lease)
             else:
                 prev = None
                 kv = KeyValue(key, value, revision, revision, 1, lease)
                 self.dead.remove(key)
                 self.live.add(key)
-            versions.append(kv)
+            if isinstance(versions, list):
+                versions.append(kv)
+            else:
+                self.versions[key] = [before, kv]
         self.size_bytes += len(key) + len(value) + VERSION_OVERHEAD_BYTES
         return Event(PUT, kv, prev)
 
     def delete(self, key: bytes, revision: int) -> Event | None:
         """Adds a tombstone; None, and no change, where the key is not live."""
         versions = self.versions.get(key)
-        if versions is None or not versions[-1].version:
+        if versions is None:
             return None
-        prev = versions[-1]
+        prev = newest_of(versions)
+        if not prev.version:
+            return None
+        key = prev.key
         tombstone = KeyValue(key, b"", 0, revision, 0)
-        versions.append(tombstone)
+        self._append(key, versions, tombstone)
         self.live.remove(key)
         self.dead.add(key)
         self.size_bytes += len(key) + VERSION_OVERHEAD_BYTES
         return Event(DELETE, tombstone, prev)
 
+    def _append(self, key: bytes, versions: Versions, kv: KeyValue) -> None:
+        if isinstance(versions, list):
+            versions.append(kv)
+        else:
+            self.versions[key] = [versions, kv]
+
     def undo(self, event: Event) -> None:
         """Takes back the newest change of a key. A transaction that is rolled back undoes its events in reverse."""
         key = event.kv.key
         versions = self.versions[key]
-        assert versions[-1] is event.kv, "only the newest change can be undone"
-        versions.pop()
+        assert newest_of(versions) is event.kv, "only the newest change can be undone"
         self.size_bytes -= version_size_bytes(event.kv)
         if event.kv.version:
             self.live.remove(key)
         else:
             self.dead.remove(key)
-        if not versions:
+        if not isinstance(versions, list):
             del self.versions[key]
-        elif versions[-1].version:
+            return
+        versions.pop()
+        if versions[-1].version:
             self.live.add(key)
         else:
             self.dead.add(key)
+        if len(versions) == 1:
+            self.versions[key] = versions[0]
 
     def cut(self, key: bytes, revision: int) -> None:
         """Drops what compaction at `revision` makes invisible of one key (keyindex.superseded)."""
@@ -113,23 +133,36 @@ class Index:
         gone = superseded(versions, revision)
         if not gone:
             return
-        self.size_bytes -= sum(map(version_size_bytes, versions[:gone]))
-        del versions[:gone]
-        if not versions:
+        listed = as_list(versions)
+        self.size_bytes -= sum(map(version_size_bytes, listed[:gone]))
+        if gone == len(listed):
             del self.versions[key]
             self.dead.remove(key)
+        elif gone == len(listed) - 1:
+            self.versions[key] = listed[-1]
+        else:
+            del listed[:gone]
 
-    def load(self, kv: KeyValue) -> KeyValue | None:
-        """Adds a version while a snapshot is read; -> the version before. `load_finished` makes the order."""
-        versions = self.versions.setdefault(kv.key, [])
-        prev = versions[-1] if versions and versions[-1].version else None
-        versions.append(kv)
-        self.size_bytes += version_size_bytes(kv)
-        return prev
-
-    def load_finished(self) -> None:
-        self.live = SortedList(key for key, versions in self.versions.items() if versions[-1].version)
-        self.dead = SortedList(key for key, versions in self.versions.items() if not versions[-1].version)
+    def load(
+        self, key: bytes, value: bytes, create_revision: int, mod_revision: int, version: int, lease: int
+    ) -> KeyValue:
+        """Adds a version as a snapshot has it: the newest of its key, or a tombstone where version is 0."""
+        versions = self.versions.get(key)
+        before = None if versions is None else newest_of(versions)
+        if before is not None:
+            key = before.key
+        kv = KeyValue(key, value, create_revision, mod_revision, version, lease)
+        if versions is None:
+            self.versions[key] = kv
+        else:
+            self._append(key, versions, kv)
+        self.size_bytes += len(key) + len(value) + VERSION_OVERHEAD_BYTES
+        was_live = before is not None and before.version != 0
+        if before is None or was_live != (version != 0):
+            if before is not None:
+                (self.live if was_live else self.dead).remove(key)
+            (self.live if version else self.dead).add(key)
+        return kv
 
     # -- reads ------------------------------------------------------------------------------------------------------
 
@@ -138,8 +171,12 @@ class Index:
         versions = self.versions.get(key)
         if versions is None:
             return None
-        kv = versions[-1]
+        kv = versions[-1] if isinstance(versions, list) else versions
         return kv if kv.version else None
+
+    def find_before(self, kv: KeyValue) -> KeyValue | None:
+        """The live version that `kv` took the place of. `kv` is stored."""
+        return version_before(self.versions[kv.key], kv)
 
     def live_keys(self, key: bytes, range_end: bytes) -> Iterator[bytes]:
         """The live keys of [key, range_end), in order."""
@@ -165,9 +202,9 @@ class Index:
             return [], self.count(key, range_end), False
         versions = self.versions
         if limit <= 0:
-            kvs = [versions[found][-1] for found in _between(self.live, key, range_end)]
+            kvs = _newest(map(versions.__getitem__, _between(self.live, key, range_end)))
             return kvs, len(kvs), False
-        kvs = [versions[found][-1] for found in islice(_between(self.live, key, range_end), limit)]
+        kvs = _newest(map(versions.__getitem__, islice(_between(self.live, key, range_end), limit)))
         count = len(kvs) if len(kvs) < limit else self.count(key, range_end)
         return kvs, count, count > len(kvs)
 
@@ -196,14 +233,23 @@ class Index:
         # Two sorted runs: the sort merges them in one pass, in C.
         return iter(sorted([*live, *_between(self.dead, key, range_end)]))
 
+    def keys_from(self, key: bytes, count: int) -> list[bytes]:
+        """The next `count` known keys, dead or alive, from `key` on, in order."""
+        live = list(islice(self.live.irange(key), count))
+        if not self.dead:
+            return live
+        return sorted([*live, *islice(self.dead.irange(key), count)])[:count]
+
     def _check(self) -> None:
         """Raises AssertionError where an invariant of the contract is broken. For tests."""
         live, dead = list(self.live), list(self.dead)
-        assert live == sorted(key for key, versions in self.versions.items() if versions[-1].version)
-        assert dead == sorted(key for key, versions in self.versions.items() if not versions[-1].version)
+        assert live == sorted(key for key, versions in self.versions.items() if newest_of(versions).version)
+        assert dead == sorted(key for key, versions in self.versions.items() if not newest_of(versions).version)
         size_bytes = 0
-        for key, versions in self.versions.items():
-            assert versions and all(kv.key == key for kv in versions)
+        for key, kept in self.versions.items():
+            assert not isinstance(kept, list) or len(kept) > 1
+            versions = as_list(kept)
+            assert all(kv.key is key for kv in versions)
             revisions = [kv.mod_revision for kv in versions]
             assert revisions == sorted(revisions)
             size_bytes += sum(map(version_size_bytes, versions))
@@ -216,3 +262,7 @@ def _between(keys: SortedList, key: bytes, range_end: bytes) -> Iterator[bytes]:
     if key >= range_end:
         return iter(())
     return keys.irange(key, range_end, inclusive=(True, False))
+
+
+def _newest(found: Iterable[Versions]) -> list[KeyValue]:
+    return [versions[-1] if isinstance(versions, list) else versions for versions in found]

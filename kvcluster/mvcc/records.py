@@ -1,13 +1,20 @@
 """KeyValue and Event: what the store keeps, and the bytes each carries.
 
 A `KeyValue` is one version of a key; a tombstone is a KeyValue whose version is 0. An `Event` is one change: the new
-version, and the version before it. Both are written once by the store and never changed afterwards, except that the
-store takes `prev` from the events of a revision when that revision becomes the compacted one (the version before it
-is then no longer visible: etcd.md 2.7).
+version, and the version before it. Both are written once by the store and never changed afterwards. KeyValues are
+kept; events are made when something changes, kept for a while (history.py), and made again for those who come late.
 
 Bytes are lazy: `wire` and its like are made on the first call and kept, so a put that nobody watches or reads encodes
-nothing, and a put that a thousand watchers see encodes once. The history lets go of kept bytes of old events
-(`forget_wires`), which therefore may be made a second time for a watcher that comes late.
+nothing, and a put that a thousand watchers see encodes once. Kept bytes are a cache and weigh as much as the values,
+so they are bounded, and made again, equal, when somebody asks:
+
+    made for a watcher, small     the event and its records keep them for as long as the history keeps the event
+    made for a watcher, large     the same, but they count towards KEPT_BYTES
+    made for a reader             count towards KEPT_BYTES: beyond it those that were made first are let go of
+    made for a late watcher       only the event keeps them, which goes when it is delivered
+
+KEPT_BYTES is one bound for the process and not one a store, because a record knows no store, and a pointer to it would
+cost more than the cache saves.
 
 Slotted classes and not tuples, because of the lazy slot; not frozen dataclasses, because those cost four times as
 much to make.
@@ -15,6 +22,7 @@ much to make.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import NamedTuple
 
 from kvcluster.mvcc.encoding import encode_key_value, encode_range_body, splice_event
@@ -22,6 +30,12 @@ from kvcluster.mvcc.encoding import encode_key_value, encode_range_body, splice_
 # mvccpb.Event.EventType
 PUT = 0
 DELETE = 1
+
+KEPT_BYTES = 16 << 20
+"""Encoded bytes that are kept, of all records of the process together."""
+
+SMALL_BYTES = 4096
+"""Of an event; twice a block of events (history.py) keep this much at most without being counted."""
 
 
 class KeyValue:
@@ -48,7 +62,11 @@ class KeyValue:
             wire = self._wire = encode_key_value(
                 self.key, self.value, self.create_revision, self.mod_revision, self.version, self.lease
             )
+            _keep(self, len(wire))
         return wire
+
+    def forget_wires(self) -> None:
+        self._wire = None
 
     def without_value(self) -> KeyValue:
         """A copy for keys_only answers: all fields but the value (etcd before 3.7 keeps the lease)."""
@@ -71,14 +89,18 @@ class KeyValue:
 
 
 class Event:
-    """One change of one key. `type` is PUT or DELETE; `prev` is None for the first put of a generation."""
+    """One change of one key. `type` is PUT or DELETE; `prev` is None for the first put of a generation.
 
-    __slots__ = ("type", "kv", "prev", "_wire", "_wire_with_prev")
+    is_past: made again, for a watcher that comes late; it leaves no bytes behind in the records.
+    """
 
-    def __init__(self, type: int, kv: KeyValue, prev: KeyValue | None) -> None:
+    __slots__ = ("type", "kv", "prev", "is_past", "_wire", "_wire_with_prev")
+
+    def __init__(self, type: int, kv: KeyValue, prev: KeyValue | None, is_past: bool = False) -> None:
         self.type = type
         self.kv = kv
         self.prev = prev
+        self.is_past = is_past
         self._wire: bytes | None = None
         self._wire_with_prev: bytes | None = None
 
@@ -86,27 +108,36 @@ class Event:
         """The event as an element of WatchResponse.events (tag 11 + length + mvccpb.Event), without prev_kv."""
         wire = self._wire
         if wire is None:
-            wire = self._wire = splice_event(self.type == DELETE, self.kv.wire)
+            kv = self.kv
+            wire = self._wire = splice_event(self.type == DELETE, kv._wire or _wire_for(self, kv))
+            if len(wire) > SMALL_BYTES:
+                _keep(self, len(wire))
         return wire
 
     def wire_with_prev(self) -> bytes:
         """The same with prev_kv, where there is one."""
-        if self.prev is None:
+        prev = self.prev
+        if prev is None:
             return self.wire()
         wire = self._wire_with_prev
         if wire is None:
-            wire = self._wire_with_prev = splice_event(self.type == DELETE, self.kv.wire, self.prev.wire)
+            kv = self.kv
+            kv_wire = kv._wire or _wire_for(self, kv)
+            wire = splice_event(self.type == DELETE, kv_wire, prev._wire or _wire_for(self, prev))
+            self._wire_with_prev = wire
+            if len(wire) > SMALL_BYTES:
+                _keep(self, len(wire))
         return wire
 
-    def forget_prev(self) -> None:
-        """The version before has been compacted."""
-        self.prev = self._wire_with_prev = None
-
-    def forget_wires(self) -> None:
-        """Frees the kept bytes of the event and of the superseded version; that of `kv` stays, reads may share it."""
-        self._wire = self._wire_with_prev = None
+    def retire(self) -> None:
+        """The history lets go of it: its records keep no bytes for it any more."""
+        self.is_past = True
+        self.kv._wire = None
         if self.prev is not None:
             self.prev._wire = None
+
+    def forget_wires(self) -> None:
+        self._wire = self._wire_with_prev = None
 
     def __repr__(self) -> str:
         return f"Event({'DELETE' if self.type else 'PUT'}, {self.kv!r}, prev={self.prev!r})"
@@ -123,3 +154,28 @@ class RangeResult(NamedTuple):
     def body(self) -> bytes:
         """The RangeResponse without its header: header bytes + body is the response."""
         return encode_range_body([kv.wire for kv in self.kvs], more=self.more, count=self.count)
+
+
+_kept: deque[tuple[KeyValue | Event, int]] = deque()
+_kept_bytes = 0
+
+
+def _wire_for(event: Event, kv: KeyValue) -> bytes:
+    """The bytes of a record that has none, for an event of it."""
+    wire = encode_key_value(kv.key, kv.value, kv.create_revision, kv.mod_revision, kv.version, kv.lease)
+    if not event.is_past:
+        kv._wire = wire
+        if len(wire) > SMALL_BYTES:
+            _keep(kv, len(wire))
+    return wire
+
+
+def _keep(owner: KeyValue | Event, size_bytes: int) -> None:
+    """Notes bytes that were made and kept; lets go of the oldest where that is too much, but never of the last."""
+    global _kept_bytes
+    _kept.append((owner, size_bytes))
+    _kept_bytes += size_bytes
+    while _kept_bytes > KEPT_BYTES and len(_kept) > 1:
+        oldest, size_bytes = _kept.popleft()
+        _kept_bytes -= size_bytes
+        oldest.forget_wires()

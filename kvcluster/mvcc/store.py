@@ -14,7 +14,7 @@ the first write is revision 2. Reads at the compacted revision work, below it th
     ------(=====]--------------------]------      prev_kv exists for events above the compacted revision only
     ------[==========================]------      watches start: events of the compacted revision itself are kept
 
-Invariants (`_check`): the history holds exactly the events of the visible revisions (and more while a compaction is
+Invariants (`_check`): the history holds exactly the changes of the visible revisions (and more while a compaction is
 not yet finished physically); every event's kv is the stored record itself. A raised error has changed nothing.
 
 Determinism: the same calls give the same store on every member. How far `compact_step` has come is visible only in
@@ -24,22 +24,35 @@ Determinism: the same calls give the same store on every member. How far `compac
 from __future__ import annotations
 
 from kvcluster.errors import CompactedError, FutureRevisionError
-from kvcluster.mvcc.compaction import compact_step
+from kvcluster.mvcc.compaction import Compaction
 from kvcluster.mvcc.hashing import hash_at
-from kvcluster.mvcc.history import Batch, History
+from kvcluster.mvcc.history import Batch, History, events_of, records_of
 from kvcluster.mvcc.index import TO_THE_END, Index
-from kvcluster.mvcc.records import Event, KeyValue, RangeResult
-from kvcluster.mvcc.snapshot import decode_snapshot, encode_snapshot
+from kvcluster.mvcc.keyindex import as_list
+from kvcluster.mvcc.records import DELETE, PUT, Event, KeyValue, RangeResult
+from kvcluster.mvcc.remains import Remains
+from kvcluster.mvcc.snapshot import SnapshotDecoder, SnapshotEncoder, encode_snapshot
 from kvcluster.mvcc.txn import Txn
 
 FIRST_REVISION = 1
+COMPACT_RECORDS = 1000
+"""What a step of a compaction frees: about two milliseconds' worth. etcd's batches are 1000 too."""
 NEVER_COMPACTED = -1
 
 
 class Store:
     """See the module's contract. `revision` and `compacted_revision` are for reading only."""
 
-    __slots__ = ("revision", "compacted_revision", "_index", "_history", "_txn", "_compacting")
+    __slots__ = (
+        "revision",
+        "compacted_revision",
+        "_index",
+        "_history",
+        "_txn",
+        "_compaction",
+        "_remains",
+        "_is_held",
+    )
 
     def __init__(self) -> None:
         self.revision = FIRST_REVISION
@@ -47,7 +60,9 @@ class Store:
         self._index = Index()
         self._history = History(first=FIRST_REVISION + 1)
         self._txn: Txn | None = None
-        self._compacting = False
+        self._compaction = Compaction()
+        self._remains = Remains()
+        self._is_held = False  # a snapshot is being written: nothing is freed
 
     # -- writes -----------------------------------------------------------------------------------------------------
 
@@ -117,7 +132,12 @@ class Store:
         if from_revision < first:  # revisions 0 and 1, which never had events
             limit_revisions -= first - from_revision
             from_revision = first
-        return self._history.batches(from_revision, max(0, limit_revisions))
+        items = self._history.items(from_revision, limit_revisions)
+        if items and from_revision == self.compacted_revision:  # what was before it cannot be seen
+            items[0] = records_of(items[0])
+            return [events_of(items[0], _nothing), *(events_of(item, self._index.find_before) for item in items[1:])]
+        find_before = self._index.find_before
+        return [events_of(item, find_before) for item in items]
 
     def events(
         self, key: bytes, range_end: bytes, from_revision: int, to_revision: int = 0, limit_revisions: int = 0
@@ -131,14 +151,19 @@ class Store:
         revision = max(from_revision, self._history.first)
         last = min(to_revision, self.revision) if to_revision else self.revision
         found: list[tuple[int, list[Event]]] = []
-        for batch in self._history.batches(revision, max(0, last - revision + 1)):
-            matching = [event for event in batch if _in_range(event.kv.key, key, range_end)]
+        for item in self._history.items(revision, last - revision + 1):
+            matching = [kv for kv in records_of(item) if _in_range(kv.key, key, range_end)]
             if matching:
-                found.append((revision, matching))
+                found.append((revision, [self._event_of(kv) for kv in matching]))
                 if len(found) == limit_revisions:
                     break
             revision += 1
         return found
+
+    def _event_of(self, kv: KeyValue) -> Event:
+        is_prev_visible = kv.mod_revision > self.compacted_revision
+        prev = self._index.find_before(kv) if is_prev_visible else None
+        return Event(PUT if kv.version else DELETE, kv, prev, True)
 
     # -- compaction -------------------------------------------------------------------------------------------------
 
@@ -153,20 +178,18 @@ class Store:
         if revision > self.revision:
             raise FutureRevisionError
         self.compacted_revision = revision
-        self._compacting = True
-        for event in self._history.at(revision):
-            event.forget_prev()
+        self._compaction.begin()
 
-    def compact_step(self, budget: int = 1000) -> bool:
-        """Frees up to `budget` revisions of what is compacted; -> True when there is more to do.
+    def compact_step(self, budget: int = COMPACT_RECORDS) -> bool:
+        """Frees up to `budget` records of what is compacted; -> True when there is more to do.
 
-        etcd's batches are 1000 revisions too (compaction-batch-limit). ValueError for a budget below 1.
+        While a snapshot is being written nothing is freed. ValueError for a budget below 1.
         """
         if budget < 1:
-            raise ValueError("budget must be at least 1 revision")
-        if self._compacting:
-            self._compacting = compact_step(self._index, self._history, self.compacted_revision, budget)
-        return self._compacting
+            raise ValueError("budget must be at least 1 record")
+        if self._compaction.is_done or self._is_held:
+            return self._remains.free(budget) or not self._compaction.is_done
+        return self._compaction.step(self._index, self._history, self.compacted_revision, budget)
 
     # -- maintenance ------------------------------------------------------------------------------------------------
 
@@ -191,6 +214,22 @@ class Store:
             raise RuntimeError("a transaction is open")
         return encode_snapshot(self._index, self._history, self.revision, self.compacted_revision)
 
+    def begin_snapshot(self, out: bytearray) -> SnapshotEncoder:
+        """What `snapshot()` would return now, appended to `out` in steps while the store goes on.
+
+        Physical compaction waits until `end_snapshot`. RuntimeError while another one is being written.
+        """
+        if self._txn is not None:
+            raise RuntimeError("a transaction is open")
+        if self._is_held:
+            raise RuntimeError("a snapshot is being written")
+        self._is_held = True
+        return SnapshotEncoder(self._index, self._history, self.revision, self.compacted_revision, out)
+
+    def end_snapshot(self) -> None:
+        """The snapshot that was begun is written, or given up."""
+        self._is_held = False
+
     @classmethod
     def restore(cls, snapshot: bytes) -> Store:
         """A store from `snapshot()` bytes. Raises CorruptSnapshotError."""
@@ -200,29 +239,44 @@ class Store:
 
     def load(self, snapshot: bytes) -> None:
         """Becomes what `snapshot` holds, in place: those who hold this store keep it. Raises CorruptSnapshotError."""
+        decoder = SnapshotDecoder(snapshot)
+        while decoder.step(COMPACT_RECORDS):
+            pass
+        self.adopt(decoder)
+
+    def adopt(self, decoded: SnapshotDecoder) -> None:
+        """The last step of a load: becomes what a finished decoder holds. What was is freed by `compact_step`.
+
+        A snapshot that is being written is given up: the caller ends it.
+        """
         if self._txn is not None:
             raise RuntimeError("a transaction is open")
-        index, history, revision, compacted_revision = decode_snapshot(snapshot)
-        self._index, self._history = index, history
-        self.revision, self.compacted_revision = revision, compacted_revision
-        self._compacting = False
+        self._remains.add(self._index, self._history)
+        self._index, self._history = decoded.index, decoded.history
+        self.revision, self.compacted_revision = decoded.revision, decoded.compacted_revision
+        self._compaction = Compaction()
+        self._is_held = False
 
     def _check(self) -> None:
         """Raises AssertionError where an invariant is broken. For tests; O(everything)."""
         self._index._check()
         self._history._check()
         assert self._history.last == self.revision
-        assert self._compacting or self._history.first == max(self.compacted_revision, FIRST_REVISION + 1)
-        for revision in range(max(self.compacted_revision, self._history.first), self.revision + 1):
-            for event in self._history.at(revision):
-                versions = self._index.versions.get(event.kv.key, [])
-                kept = any(kv is event.kv for kv in versions)
-                repeated = sum(other.kv.key == event.kv.key for other in self._history.at(revision)) > 1
-                assert kept or repeated, event
-                assert event.prev is None or revision > self.compacted_revision
+        assert not self._compaction.is_done or self._history.first == max(self.compacted_revision, FIRST_REVISION + 1)
+        first = max(self.compacted_revision, self._history.first)
+        for revision, events in enumerate(self.batches(first, self.revision + 1 - first), first):
+            for event in events:
+                kept = as_list(self._index.versions[event.kv.key])
+                repeated = sum(other.kv.key == event.kv.key for other in events) > 1
+                assert any(kv is event.kv for kv in kept) or (repeated and revision == self.compacted_revision), event
+                assert event.prev is None or (revision > self.compacted_revision and event.prev.version)
 
 
 def _in_range(candidate: bytes, key: bytes, range_end: bytes) -> bool:
     if not range_end:
         return candidate == key
     return candidate >= key and (range_end == TO_THE_END or candidate < range_end)
+
+
+def _nothing(kv: KeyValue) -> None:
+    return None

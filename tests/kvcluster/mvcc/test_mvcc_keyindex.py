@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kvcluster.mvcc import KeyValue
-from kvcluster.mvcc.keyindex import superseded, version_at
+from kvcluster.mvcc.keyindex import as_list, newest_of, superseded, version_at, version_before
 
 # put a=1 @2, put a=2 @4, delete a @6, put a=3 @9
 VERSIONS = [
@@ -38,3 +38,17 @@ def test_the_last_change_of_a_revision_counts():
     seen = version_at(twice, 2)
     assert seen is twice[1]
     assert superseded(twice, 2) == 1
+    assert version_before(twice, twice[1]) is twice[0] and version_before(twice, twice[0]) is None
+
+
+def test_the_version_before():
+    befores = [version_before(VERSIONS, kv) for kv in VERSIONS]
+    assert befores == [None, VERSIONS[0], VERSIONS[1], None], "a create has none before it, not even the tombstone"
+
+
+def test_one_version_needs_no_list():
+    alone, tombstone = VERSIONS[0], VERSIONS[2]
+    assert newest_of(alone) is alone and as_list(alone) == [alone]
+    assert version_at(alone, 2) is alone and version_at(alone, 1) is None and version_at(tombstone, 9) is None
+    assert superseded(alone, 9) == 0 and [superseded(tombstone, at) for at in (5, 6, 7)] == [0, 0, 1]
+    assert version_before(alone, alone) is None

@@ -6,6 +6,7 @@ round trips and reads; after every step the invariants hold and everything visib
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from kvcluster.errors import CompactedError, FutureRevisionError
-from kvcluster.mvcc import DELETE, PUT, Event, Store
+from kvcluster.mvcc import DELETE, PUT, Event, SnapshotEncoder, Store, history
 
 Pair = tuple[bytes, bytes, int, int, int, int]  # key, value, create, mod, version, lease
 Change = tuple[int, bytes, Pair | None, Pair | None]  # type, key, new, before
@@ -85,6 +86,8 @@ class StoreAgainstTwin(RuleBasedStateMachine):
         super().__init__()
         self.store = Store()
         self.twin = SlowStore()
+        self.encoder: SnapshotEncoder | None = None
+        self.wanted = b""
 
     @rule(operations=st.lists(PUTS | DELETES, min_size=1, max_size=6))
     def write(self, operations: list[tuple]) -> None:
@@ -136,9 +139,28 @@ class StoreAgainstTwin(RuleBasedStateMachine):
     def compact_step(self, budget: int) -> None:
         self.store.compact_step(budget)
 
+    @rule()
+    def begin_snapshot(self) -> None:
+        """From here on the store goes on while it is written."""
+        if self.encoder is None:
+            self.wanted = self.store.snapshot()
+            self.encoder = self.store.begin_snapshot(bytearray(b"what is before it"))
+
+    @rule(budget=st.integers(1, 20))
+    def step_snapshot(self, budget: int) -> None:
+        if self.encoder is not None and not self.encoder.step(budget):
+            assert self.encoder.out == b"what is before it" + self.wanted
+            self.give_up_snapshot()
+
+    @rule()
+    def give_up_snapshot(self) -> None:
+        self.encoder = None
+        self.store.end_snapshot()
+
     @rule(in_place=st.booleans())
     def snapshot_and_restore(self, in_place: bool) -> None:
         """What comes back is what is left when everything that can be freed is freed."""
+        self.give_up_snapshot()
         snapshot, number = self.store.snapshot(), self.store.hash()
         while self.store.compact_step():
             pass
@@ -191,6 +213,15 @@ class StoreAgainstTwin(RuleBasedStateMachine):
             assert (pair(kv) if kv else None) == newest.get(key)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_blocks() -> Iterator[None]:
+    """Histories of a dozen revisions go through all that a long one does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history, "BLOCK", 3)
+        patch.setattr(history, "LARGE_BATCH", 2)
+        yield
+
+
 TestStoreAgainstTwin = StoreAgainstTwin.TestCase
 TestStoreAgainstTwin.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 
@@ -215,6 +246,9 @@ def test_long_histories(seed: int):
         (15, lambda: machine.transact([operation() for _ in range(dice.randrange(5))], dice.random() < 0.7, place())),
         (6, lambda: machine.compact(dice.randint(-1, 12))),
         (6, lambda: machine.compact_step(dice.randint(1, 5))),
+        (4, machine.begin_snapshot),
+        (20, lambda: machine.step_snapshot(dice.randint(1, 20))),
+        (1, machine.give_up_snapshot),
         (2, lambda: machine.snapshot_and_restore(dice.random() < 0.5)),
         (20, lambda: machine.read(*place(), dice.randint(-1, 15), dice.randrange(5))),
         (10, lambda: machine.look_back(*place(), dice.randrange(16))),

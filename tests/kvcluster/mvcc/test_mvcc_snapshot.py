@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from kvcluster.errors import CompactedError, CorruptSnapshotError
-from kvcluster.mvcc import Store
+from kvcluster.mvcc import SnapshotDecoder, Store
 
 
 def _store() -> Store:
@@ -95,3 +95,55 @@ def test_a_body_that_lies_behind_a_good_checksum(body: bytes):
     header = struct.pack("<4sHHIQ", b"kvms", 1, 0, zlib.crc32(body), len(body))
     with pytest.raises(CorruptSnapshotError):
         Store.restore(header + body)
+
+
+@pytest.mark.parametrize("budget", [1, 3, 1000])
+def test_in_steps_it_is_the_same_bytes_whatever_happens_meanwhile(budget: int):
+    """Keys come, go, come back and are compacted away while the snapshot of before is being written."""
+    store = _store()
+    wanted = store.snapshot()
+    encoder = store.begin_snapshot(bytearray())
+    number = 0
+    while encoder.step(budget):
+        store.put(b"k%d" % (number % 9), b"later")
+        store.put(b"a new one %d" % number, b"")
+        txn = store.begin()
+        txn.delete_range(b"k%d" % ((number + 2) % 9))
+        txn.put(b"k%d" % ((number + 4) % 9), b"")
+        txn.commit()
+        store.compact(store.revision - 1)
+        assert store.compact_step(), "nothing is freed meanwhile, and that is said"
+        number += 1
+    store.end_snapshot()
+    assert encoder.out == wanted
+    while store.compact_step():
+        pass
+    store._check()
+
+
+def test_one_snapshot_is_written_at_a_time():
+    store = _store()
+    store.begin_snapshot(bytearray())
+    with pytest.raises(RuntimeError, match="is being written"):
+        store.begin_snapshot(bytearray())
+    store.end_snapshot()
+    store.begin_snapshot(bytearray())
+
+
+def test_it_is_read_in_steps_and_from_the_middle_of_other_bytes():
+    store = _store()
+    data = bytearray(b"before" + store.snapshot() + b"behind")
+    decoder = SnapshotDecoder(data, 6, len(data) - 6)
+    steps = 1
+    while decoder.step(3):
+        steps += 1
+    assert steps > 5
+    other = Store()
+    other.put(b"mine", b"")
+    other.adopt(decoder)
+    assert other.snapshot() == store.snapshot() and type(other.get(b"k1").value) is bytes
+    assert other._remains._indexes and other.compact_step(1)
+    while other.compact_step(1):
+        pass
+    assert not other._remains._indexes and not other._remains._histories
+    other._check()

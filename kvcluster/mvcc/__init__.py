@@ -9,6 +9,7 @@
 Read store.py first. Revisions and semantics: etcd's (KV API, MVCC).
 """
 
+from kvcluster.mvcc.chunks import ChunkReader
 from kvcluster.mvcc.encoding import encode_key_value, encode_range_body, encode_varint
 from kvcluster.mvcc.history import Batch
 from kvcluster.mvcc.index import TO_THE_END
@@ -23,6 +24,7 @@ __all__ = [
     "PUT",
     "TO_THE_END",
     "Batch",
+    "ChunkReader",
     "Event",
     "KeyValue",
     "RangeResult",

@@ -45,9 +45,14 @@ class Compaction:
         left = budget
         end = min(compacted_revision, history.last + 1)
         if history.first < end:
-            left = self._drop(index, history, end, budget)
-        if history.first < end:
-            return True
+            changed = drop_records(history, end, budget)
+            for key, revision in changed.items():
+                # Cut as if at the revision after it, which is not above the compacted one: a tombstone is kept only
+                # exactly at the revision of the cut, and here only one at the compacted revision is to be kept.
+                index.cut(key, revision + 1)
+            if history.first < end:
+                return True
+            left = max(budget - len(changed), 1)
         if history.first == compacted_revision:
             kvs = history.records(compacted_revision, 1)[0]
             done = self._cut_at_target
@@ -59,27 +64,24 @@ class Compaction:
             self.is_done = True  # compacted at 0 or 1, which never had a change
         return not self.is_done
 
-    def _drop(self, index: Index, history: History, end: int, budget: int) -> int:
-        """Drops from the front of the history, below `end`; -> what is left of the budget."""
-        changed: dict[bytes, int] = {}
-        left, size_bytes = budget, 0
-        revision = history.first
-        for item in history.items(revision, min(budget, end - revision)):
-            is_split = isinstance(item, list) and len(item) > left
-            kvs = records_of(item)[-left:] if is_split else records_of(item)
-            for kv in kvs:
-                changed[kv.key] = revision
-                size_bytes += len(kv.value)
-            left -= len(kvs)
-            if is_split:
-                del item[-len(kvs) :]  # type: ignore[union-attr]  # it stays in front with what is left of it
-                break
-            revision += 1
-            if left <= 0 or size_bytes >= MAX_STEP_BYTES:
-                break
-        for key, changed_at in changed.items():
-            # Cut as if at the revision after it, which is not above the compacted one: a tombstone is kept only exactly
-            # at the revision of the cut, and here only one at the compacted revision is to be kept.
-            index.cut(key, changed_at + 1)
-        history.drop_before(revision)
-        return max(left, 0)
+
+def drop_records(history: History, end: int, budget: int) -> dict[bytes, int]:
+    """Drops up to `budget` records from the front of the history, below `end`; -> the keys, each with its last revision."""
+    changed: dict[bytes, int] = {}
+    left, size_bytes = budget, 0
+    revision = history.first
+    for item in history.items(revision, min(budget, end - revision)):
+        is_split = isinstance(item, list) and len(item) > left
+        kvs = records_of(item)[-left:] if is_split else records_of(item)
+        for kv in kvs:
+            changed[kv.key] = revision
+            size_bytes += len(kv.value)
+        left -= len(kvs)
+        if is_split:
+            del item[-len(kvs) :]  # type: ignore[union-attr]  # it stays in front with what is left of it
+            break
+        revision += 1
+        if left <= 0 or size_bytes >= MAX_STEP_BYTES:
+            break
+    history.drop_before(revision)
+    return changed

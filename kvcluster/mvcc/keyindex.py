@@ -76,9 +76,12 @@ def superseded(versions: Versions, revision: int) -> int:
     The newest version at or below `revision` stays; a tombstone goes, unless it lies exactly at `revision`
     (etcd 3.4.34 / 3.5.16).
     """
-    listed = as_list(versions)
-    position = bisect_right(listed, revision, key=_mod_revision)
+    position = 0
+    for kv in as_list(versions):  # from the front, and not by bisection: the work is what goes, and one more
+        if kv.mod_revision > revision:
+            break
+        position += 1
     if not position:
         return 0
-    newest = listed[position - 1]
+    newest = as_list(versions)[position - 1]
     return position if not newest.version and newest.mod_revision < revision else position - 1

@@ -5,6 +5,7 @@ Letting go of an index with a million keys at once would be a pause of a quarter
 
 from __future__ import annotations
 
+from kvcluster.mvcc.compaction import drop_records
 from kvcluster.mvcc.history import History
 from kvcluster.mvcc.index import Index
 
@@ -22,16 +23,30 @@ class Remains:
         self._histories.append(history)
 
     def free(self, budget: int) -> bool:
-        """Frees up to `budget` (>= 1) revisions, or keys; -> True when there is more to do."""
-        if self._histories:
+        """Frees up to `budget` (>= 1) records, or keys; -> True when there is more to do."""
+        if self._indexes:
+            if not _free_index(self._indexes[-1], budget):
+                self._indexes.pop()
+        elif self._histories:
             history = self._histories[-1]
-            history.drop_before(history.first + budget)
+            drop_records(history, history.last + 1, budget)
             if history.first > history.last:
                 self._histories.pop()
-        elif self._indexes:
-            index = self._indexes[-1]
-            for _ in range(min(budget, len(index.versions))):
-                index.versions.popitem()
-            if not index.versions:
-                self._indexes.pop()
         return bool(self._histories or self._indexes)
+
+
+def _free_index(index: Index, budget: int) -> bool:
+    """The history holds most records too, so this frees lists, not records. True: there is more."""
+    versions = index.versions
+    while versions and budget > 0:
+        key, kept = versions.popitem()
+        budget -= 1
+        if isinstance(kept, list) and len(kept) > budget + 1:
+            del kept[-(budget + 1) :]
+            versions[key] = kept
+            return True
+    for keys in (index.live, index.dead):
+        while keys and budget > 0:
+            keys.pop()
+            budget -= 1
+    return budget <= 0

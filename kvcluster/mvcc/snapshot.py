@@ -12,33 +12,37 @@ The base gives reads at the compacted revision; replaying the batches gives ever
 What a compaction has made invisible but not freed is not written, so members whose physical compaction has come
 differently far write the same bytes.
 
-In steps (`SnapshotEncoder`, `SnapshotDecoder`) nothing is copied but the records themselves. The encoder writes the
-state of the revision at which it began: versions are never changed, so all it needs of a store that goes on is that
+In steps (`SnapshotEncoder`, `SnapshotDecoder`) the bytes come and go in chunks. The encoder writes the state of the
+revision at which it began: versions are never changed, so all it needs of a store that goes on is that
 nothing is freed meanwhile (the store holds its physical compaction back). Keys that come or move between living and
 dead do not matter to a walk in key order that looks at the past. `encode_snapshot` is its simple twin: equal bytes.
 
-Decoding trusts nothing: magic, version, length and checksum are looked at before the body, and every way in which the
-body may not be what the header promises ends in CorruptSnapshotError. Versions: a reader refuses what it does not know.
+Decoding trusts nothing: nobody sees what was read before length and checksum are known to be right, and every way in
+which the body may not be what the header promises ends in CorruptSnapshotError. Versions: a reader refuses what it does
+not know.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import Struct
-from struct import error as StructError
 from zlib import crc32
 
 from kvcluster.errors import CorruptSnapshotError
+from kvcluster.mvcc.chunks import ChunkReader
 from kvcluster.mvcc.history import History
 from kvcluster.mvcc.index import TO_THE_END, Index
 from kvcluster.mvcc.keyindex import version_at
 from kvcluster.mvcc.records import KeyValue
 
 MAX_STEP_BYTES = 1 << 20
-"""Of encoded records, or of what is checked, in one step. One record is always done, however large."""
+"""Of records that are written or read, or of what is checked, in one step. One is always done, however large."""
 
 STRIDE = 256
 """Keys, or revisions, that are looked up at once."""
+
+FIRST_CHANGE = 2
+"""The revision of a store's first change."""
 
 _MAGIC = b"kvms"
 _VERSION = 1
@@ -73,170 +77,165 @@ def _encode_record(kv: KeyValue) -> bytes:
 
 
 class SnapshotEncoder:
-    """Appends to `out` what encode_snapshot would return now, a step at a time. Made by Store.begin_snapshot.
+    """What encode_snapshot would return now, as chunks, a step at a time. Made by Store.begin_snapshot.
 
+    `chunks` is whole when `step` has returned False: joined, they are the snapshot. Never one piece of bytes, because
+    the memory of a large one alone is a pause: to get it, to fill it and to give it back.
     Whoever makes it sees to it that nothing visible now is freed before the last step.
     """
 
-    __slots__ = ("out", "_start", "_index", "_history", "_revision", "_compacted_revision", "_first", "_base", "_work")
+    __slots__ = ("chunks", "size_bytes", "_parts", "_index", "_history", "_revision", "_compacted_revision", "_work")
 
-    def __init__(self, index: Index, history: History, revision: int, compacted_revision: int, out: bytearray) -> None:
-        self.out = out
-        self._start = len(out)
+    def __init__(self, index: Index, history: History, revision: int, compacted_revision: int) -> None:
+        self.chunks: list[bytes] = [b""]  # the first is for the header, which comes last
+        self.size_bytes = 0
+        self._parts: list[bytes] = []
         self._index = index
         self._history = history
         self._revision = revision
         self._compacted_revision = compacted_revision
-        self._first = max(compacted_revision, history.first)
-        self._base = 0
-        out += bytes(_HEADER.size + _COUNTS.size)
         self._work = self._write()
 
     def step(self, budget: int) -> bool:
         """Writes up to `budget` (>= 1) records; -> True when there is more to do."""
-        out = self.out
-        end_bytes = len(out) + MAX_STEP_BYTES
-        for cost in self._work:
-            budget -= cost
-            if budget <= 0 or len(out) >= end_bytes:
-                return True
-        return False
+        left_bytes = MAX_STEP_BYTES
+        is_more = False
+        for size_bytes in self._work:
+            budget -= 1
+            left_bytes -= size_bytes
+            if budget <= 0 or left_bytes <= 0:
+                is_more = True
+                break
+        if self._parts:
+            self.chunks.append(b"".join(self._parts))
+            self._parts.clear()
+        return is_more
 
     def _write(self) -> Iterator[int]:
-        """The whole work, with a pause after each bit of it: yields how many records that was."""
+        """The whole work, with a pause after each bit of it: yields how many bytes it was about."""
+        base = 0
         if self._compacted_revision > 0:
-            yield from self._write_base()
-        for first in range(self._first, self._revision + 1, STRIDE):
-            for kvs in self._history.records(first, min(STRIDE, self._revision + 1 - first)):
-                self.out += _BATCH.pack(len(kvs))
+            for kv in self._base_pairs():
+                if kv is not None:
+                    base += 1
+                    yield self._add(_encode_record(kv))
+                else:
+                    yield 0
+        first = max(self._compacted_revision, FIRST_CHANGE)
+        end = self._revision + 1
+        for revision in range(first, end, STRIDE):
+            for kvs in self._history.records(revision, min(STRIDE, end - revision)):
+                self._add(_BATCH.pack(len(kvs)))
                 for kv in kvs:
-                    self.out += _encode_record(kv)
-                    yield 1
-        start = self._start + _HEADER.size
-        batches = self._revision - self._first + 1
-        _COUNTS.pack_into(self.out, start, self._revision, self._compacted_revision, self._base, batches)
-        length = len(self.out) - start
-        checksum = 0
-        for so_far in _checksums(self.out, start, len(self.out)):
-            checksum = so_far
-            yield 1 << 62
-        _HEADER.pack_into(self.out, self._start, _MAGIC, _VERSION, 0, checksum, length)
+                    yield self._add(_encode_record(kv))
+        yield MAX_STEP_BYTES  # what has been collected becomes a chunk
+        counts = _COUNTS.pack(self._revision, self._compacted_revision, base, end - first)
+        checksum = crc32(counts)
+        for chunk in self.chunks[1:]:
+            checksum = crc32(chunk, checksum)
+            yield len(chunk)
+        length = len(counts) + self.size_bytes
+        self.chunks[0] = _HEADER.pack(_MAGIC, _VERSION, 0, checksum, length) + counts
+        self.size_bytes += len(self.chunks[0])
 
-    def _write_base(self) -> Iterator[int]:
+    def _add(self, part: bytes) -> int:
+        self._parts.append(part)
+        self.size_bytes += len(part)
+        return len(part)
+
+    def _base_pairs(self) -> Iterator[KeyValue | None]:
+        """In key order; None for a key that has none."""
         index, compacted_revision = self._index, self._compacted_revision
         key = b""
         while keys := index.keys_from(key, STRIDE):
             for key in keys:
                 kv = version_at(index.versions[key], compacted_revision)
-                if kv is not None and kv.mod_revision < compacted_revision:
-                    self.out += _encode_record(kv)
-                    self._base += 1
-                yield 1
+                yield kv if kv is not None and kv.mod_revision < compacted_revision else None
             key += b"\0"  # the next key there can be
 
 
-def _checksums(data: bytes | bytearray, start: int, end: int) -> Iterator[int]:
-    """crc32 of data[start:at], with `at` a bit further each time; the last is that of all. At least one."""
-    checksum = 0
-    while True:
-        at = min(start + MAX_STEP_BYTES, end)
-        with memoryview(data) as view, view[start:at] as part:
-            checksum = crc32(part, checksum)
-        yield checksum
-        if at == end:
-            return
-        start = at
-
-
 class SnapshotDecoder:
-    """Reads data[start:end] (all of it without them) into an index and a history of its own, a step at a time.
+    """Reads a snapshot out of `source` into an index and a history of its own, a step at a time.
 
-    Raises CorruptSnapshotError, at once or in a step. The results are there when `step` has returned False.
+    Raises CorruptSnapshotError, at once or in a step. The results are there when `step` has returned False. What it
+    has read by then is not yet known to be undamaged: the checksum is the last that it looks at.
     """
 
-    __slots__ = ("index", "history", "revision", "compacted_revision", "_data", "_start", "_end", "_work")
+    __slots__ = ("index", "history", "revision", "compacted_revision", "_source", "_work")
 
-    def __init__(self, data: bytes, start: int = 0, end: int | None = None) -> None:
+    def __init__(self, source: ChunkReader) -> None:
         self.index = Index()
         self.history = History(0)
         self.revision = self.compacted_revision = 0
-        self._data = data
-        self._end = len(data) if end is None else end
-        self._start = start + _HEADER.size
-        checksum = _check_header(data, start, self._end)
-        self._work = self._read(checksum)
+        self._source = source
+        self._work = self._read()
 
     def step(self, budget: int) -> bool:
         """Reads up to `budget` (>= 1) records; -> True when there is more to do."""
+        left_bytes = MAX_STEP_BYTES
         try:
-            for cost in self._work:
-                budget -= cost
-                if budget <= 0:
+            for size_bytes in self._work:
+                budget -= 1
+                left_bytes -= size_bytes
+                if budget <= 0 or left_bytes <= 0:
                     return True
-        except (StructError, IndexError) as error:
+        except EOFError as error:
             raise CorruptSnapshotError("corrupt store snapshot: the body ends too early") from error
         return False
 
-    def _read(self, expected_checksum: int) -> Iterator[int]:
-        """The whole work, with a pause after each bit of it: yields how many records that was."""
-        checksum = 0
-        for so_far in _checksums(self._data, self._start, self._end):
-            checksum = so_far
-            yield 1 << 62
-        if checksum != expected_checksum:
+    def _read(self) -> Iterator[int]:
+        """The whole work, with a pause after each bit of it: yields how many bytes that was."""
+        source = self._source
+        checksum = _check_header(source)
+        yield from self._read_body()
+        if source.left_bytes:
+            raise CorruptSnapshotError(f"corrupt store snapshot: {source.left_bytes} bytes too many")
+        if source.checksum() != checksum:
             raise CorruptSnapshotError("corrupt store snapshot: the checksum does not match")
-        with memoryview(self._data)[self._start : self._end] as body:
-            yield from self._read_body(body)
 
-    def _read_body(self, body: memoryview) -> Iterator[int]:
-        self.revision, self.compacted_revision, base, batches = _COUNTS.unpack_from(body)
-        first = max(self.compacted_revision, 2)
+    def _read_body(self) -> Iterator[int]:
+        source = self._source
+        self.revision, self.compacted_revision, base, batches = _COUNTS.unpack(source.take(_COUNTS.size))
+        first = max(self.compacted_revision, FIRST_CHANGE)
         if batches != self.revision - first + 1:
             raise CorruptSnapshotError(f"corrupt store snapshot: {batches} revisions from {first} to {self.revision}")
-        offset = _COUNTS.size
         for _ in range(base):
-            _, offset = self._read_record(body, offset)
-            yield 1
+            yield len(self._read_record().value)
         history = self.history = History(first)
         for revision in range(first, self.revision + 1):
-            (count,) = _BATCH.unpack_from(body, offset)
-            offset += _BATCH.size
+            (count,) = _BATCH.unpack(source.take(_BATCH.size))
             kvs = []
             for _ in range(count):
-                kv, offset = self._read_record(body, offset)
+                kv = self._read_record()
                 if kv.mod_revision != revision:
                     raise CorruptSnapshotError(f"corrupt store snapshot: a change of {kv.mod_revision} in {revision}")
                 kvs.append(kv)
-                yield 1
+                yield len(kv.value)
+            if not kvs:
+                raise CorruptSnapshotError(f"corrupt store snapshot: no change in {revision}")
             history.append_records(kvs)
-        if offset != len(body):
-            raise CorruptSnapshotError(f"corrupt store snapshot: {len(body) - offset} bytes too many")
         if first == self.compacted_revision:
             for kvs in history.records(first, 1):
                 for kv in kvs:
                     self.index.cut(kv.key, first)
-                    yield 1
+                    yield 0
 
-    def _read_record(self, body: memoryview, offset: int) -> tuple[KeyValue, int]:
-        key_length, value_length, create_revision, mod_revision, version, lease = _RECORD.unpack_from(body, offset)
-        start = offset + _RECORD.size
-        middle = start + key_length
-        end = middle + value_length
-        if end > len(body):
-            raise IndexError(end)
-        key, value = bytes(body[start:middle]), bytes(body[middle:end])
-        return self.index.load(key, value, create_revision, mod_revision, version, lease), end
+    def _read_record(self) -> KeyValue:
+        take = self._source.take
+        key_length, value_length, create_revision, mod_revision, version, lease = _RECORD.unpack(take(_RECORD.size))
+        return self.index.load(take(key_length), take(value_length), create_revision, mod_revision, version, lease)
 
 
-def _check_header(data: bytes, start: int, end: int) -> int:
-    """-> the checksum that the body must have."""
-    if end - start < _HEADER.size:
-        raise CorruptSnapshotError(f"corrupt store snapshot: {end - start} bytes are less than a header")
-    magic, version, _, checksum, length = _HEADER.unpack_from(data, start)
+def _check_header(source: ChunkReader) -> int:
+    """-> the checksum that the body must have, which begins here."""
+    if source.left_bytes < _HEADER.size:
+        raise CorruptSnapshotError(f"corrupt store snapshot: {source.left_bytes} bytes are less than a header")
+    magic, version, _, checksum, length = _HEADER.unpack(source.take(_HEADER.size))
     if magic != _MAGIC:
         raise CorruptSnapshotError(f"not a store snapshot: it begins with {magic!r}, not {_MAGIC!r}")
     if version != _VERSION:
         raise CorruptSnapshotError(f"store snapshot of version {version}; this program reads version {_VERSION}")
-    if end - start - _HEADER.size != length:
-        raise CorruptSnapshotError(f"corrupt store snapshot: {end - start - _HEADER.size} bytes of {length}")
+    if source.left_bytes != length:
+        raise CorruptSnapshotError(f"corrupt store snapshot: {source.left_bytes} bytes of {length}")
+    source.begin_checksum()
     return int(checksum)

@@ -24,6 +24,7 @@ Determinism: the same calls give the same store on every member. How far `compac
 from __future__ import annotations
 
 from kvcluster.errors import CompactedError, FutureRevisionError
+from kvcluster.mvcc.chunks import ChunkReader
 from kvcluster.mvcc.compaction import Compaction
 from kvcluster.mvcc.hashing import hash_at
 from kvcluster.mvcc.history import Batch, History, events_of, records_of
@@ -214,8 +215,8 @@ class Store:
             raise RuntimeError("a transaction is open")
         return encode_snapshot(self._index, self._history, self.revision, self.compacted_revision)
 
-    def begin_snapshot(self, out: bytearray) -> SnapshotEncoder:
-        """What `snapshot()` would return now, appended to `out` in steps while the store goes on.
+    def begin_snapshot(self) -> SnapshotEncoder:
+        """What `snapshot()` would return now, written in steps while the store goes on.
 
         Physical compaction waits until `end_snapshot`. RuntimeError while another one is being written.
         """
@@ -224,7 +225,7 @@ class Store:
         if self._is_held:
             raise RuntimeError("a snapshot is being written")
         self._is_held = True
-        return SnapshotEncoder(self._index, self._history, self.revision, self.compacted_revision, out)
+        return SnapshotEncoder(self._index, self._history, self.revision, self.compacted_revision)
 
     def end_snapshot(self) -> None:
         """The snapshot that was begun is written, or given up."""
@@ -239,7 +240,9 @@ class Store:
 
     def load(self, snapshot: bytes) -> None:
         """Becomes what `snapshot` holds, in place: those who hold this store keep it. Raises CorruptSnapshotError."""
-        decoder = SnapshotDecoder(snapshot)
+        source = ChunkReader([snapshot])
+        source.begin_section(len(snapshot))
+        decoder = SnapshotDecoder(source)
         while decoder.step(COMPACT_RECORDS):
             pass
         self.adopt(decoder)

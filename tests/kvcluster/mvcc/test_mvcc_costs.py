@@ -182,8 +182,7 @@ def test_a_step_of_a_snapshot_is_bounded():
     for number in range(1000):
         store.put(b"k%d" % (number % 300), b"v" * (number % 7 * 100))
     store.compact(500)
-    out = bytearray()
-    encoder = store.begin_snapshot(out)
+    encoder = store.begin_snapshot()
     calls = []
     is_more = True
     while is_more:

@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from kvcluster.errors import CompactedError, CorruptSnapshotError
-from kvcluster.mvcc import SnapshotDecoder, Store
+from kvcluster.mvcc import ChunkReader, SnapshotDecoder, Store
 
 
 def _store() -> Store:
@@ -102,7 +102,7 @@ def test_in_steps_it_is_the_same_bytes_whatever_happens_meanwhile(budget: int):
     """Keys come, go, come back and are compacted away while the snapshot of before is being written."""
     store = _store()
     wanted = store.snapshot()
-    encoder = store.begin_snapshot(bytearray())
+    encoder = store.begin_snapshot()
     number = 0
     while encoder.step(budget):
         store.put(b"k%d" % (number % 9), b"later")
@@ -115,7 +115,7 @@ def test_in_steps_it_is_the_same_bytes_whatever_happens_meanwhile(budget: int):
         assert store.compact_step(), "nothing is freed meanwhile, and that is said"
         number += 1
     store.end_snapshot()
-    assert encoder.out == wanted
+    assert b"".join(encoder.chunks) == wanted
     while store.compact_step():
         pass
     store._check()
@@ -123,27 +123,46 @@ def test_in_steps_it_is_the_same_bytes_whatever_happens_meanwhile(budget: int):
 
 def test_one_snapshot_is_written_at_a_time():
     store = _store()
-    store.begin_snapshot(bytearray())
+    store.begin_snapshot()
     with pytest.raises(RuntimeError, match="is being written"):
-        store.begin_snapshot(bytearray())
+        store.begin_snapshot()
     store.end_snapshot()
-    store.begin_snapshot(bytearray())
+    store.begin_snapshot()
 
 
-def test_it_is_read_in_steps_and_from_the_middle_of_other_bytes():
+@pytest.mark.parametrize("size", [1, 7, 64, 10_000])
+def test_it_is_read_in_steps_whatever_pieces_it_comes_in(size: int):
     store = _store()
-    data = bytearray(b"before" + store.snapshot() + b"behind")
-    decoder = SnapshotDecoder(data, 6, len(data) - 6)
+    snapshot = store.snapshot()
+    data = snapshot + b"behind"
+    source = ChunkReader([data[at : at + size] for at in range(0, len(data), size)])
+    source.begin_section(len(snapshot))
+    decoder = SnapshotDecoder(source)
     steps = 1
     while decoder.step(3):
         steps += 1
-    assert steps > 5
+    assert steps > 5 and not source.is_at_end()
     other = Store()
-    other.put(b"mine", b"")
+    for number in range(50):
+        other.put(b"mine%d" % (number % 3), b"")
     other.adopt(decoder)
-    assert other.snapshot() == store.snapshot() and type(other.get(b"k1").value) is bytes
+    assert other.snapshot() == snapshot
     assert other._remains._indexes and other.compact_step(1)
     while other.compact_step(1):
         pass
     assert not other._remains._indexes and not other._remains._histories
     other._check()
+
+
+def test_pieces_and_sections():
+    source = ChunkReader([b"ab", b"", b"cdefg", b"hi"])
+    source.begin_section(8)
+    assert (source.take(1), source.take(4), source.left_bytes) == (b"a", b"bcde", 3)
+    source.begin_checksum()
+    assert (source.take(3), source.checksum()) == (b"fgh", zlib.crc32(b"fgh"))
+    with pytest.raises(EOFError):
+        source.take(1)
+    source.begin_section(9)
+    assert not source.is_at_end() and source.take(1) == b"i" and source.is_at_end()
+    with pytest.raises(EOFError):
+        source.take(1)

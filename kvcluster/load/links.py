@@ -16,6 +16,8 @@ from kvcluster.errors import KvClusterError
 from kvcluster.wire import ClientConnection
 
 CONNECT_TIMEOUT_S = 5.0
+FRAME_HEAD_BYTES = 9
+TLS_ALERT = b"\x15\x03"
 
 
 class LoadError(KvClusterError):
@@ -39,6 +41,7 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_scheduled = False
         self._is_closed = False
+        self._greeting = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are not instances of it
@@ -52,12 +55,22 @@ class Link(asyncio.Protocol):
         if self.connection.is_closed:  # the server broke the protocol
             self.close_now()
         elif not self.greeted.done():
+            self._greet(data)
+
+    def _greet(self, data: bytes) -> None:
+        """A whole frame without a fault is HTTP/2; what a TLS server says to plain text is shorter than a frame."""
+        self._greeting += data
+        if self._greeting.startswith(TLS_ALERT):
+            self.greeted.set_exception(LoadError(f"{self.endpoint} speaks TLS, which is not supported yet"))
+            self.close()
+        elif len(self._greeting) >= FRAME_HEAD_BYTES:
             self.greeted.set_result(None)
+            self._greeting = b""
 
     def connection_lost(self, error: Exception | None) -> None:
         fault = self.connection.http2.fault
         if fault is not None:
-            self.lost = f"{self.endpoint} does not speak gRPC without TLS: {fault.text}"
+            self.lost = f"{self.endpoint} does not speak gRPC: {fault.text}"
         else:
             self.lost = f"{self.endpoint}: connection lost" + (f": {error}" if error is not None else "")
         if not self.greeted.done():

@@ -6,7 +6,7 @@ source(caller) → (path, request bytes)        check(caller, answer) → what i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
 from random import Random
 from typing import Any
@@ -36,7 +36,7 @@ class Unary:
         self._source = source
         self._check = check
         self._fill = fill
-        self._links: list[Link] = []
+        self._opened: list[Link] = []
         self._arrivals: Arrivals | None = None
         self._limit = 0
         """Operations to be counted; set when the warm-up is over."""
@@ -45,20 +45,24 @@ class Unary:
         plan, index = self._context.plan, self._context.index
         # Every worker its share of the connections, at least one; together they are spread over all endpoints.
         first = sum(plan.share(plan.conns, earlier) for earlier in range(index))
-        self._links = await open_links(plan.endpoints, max(plan.share(plan.conns, index), 1), offset=first)
+        self._opened = await open_links(plan.endpoints, max(plan.share(plan.conns, index), 1), offset=first)
         if index == 0:
-            await fill(self._links[0], self._fill, plan.timeout_s)
+            await fill(self._opened[0], self._fill)
+
+    def links(self) -> Sequence[Any]:
+        """What the arrivals call on."""
+        return self._opened
 
     async def run(self) -> None:
         context, plan = self._context, self._context.plan
         if plan.rate:
             arrivals: Arrivals = OpenLoop(
-                self._links, self._source, context.recorder, rate=plan.rate / plan.workers, now=context.now,
+                self.links(), self._source, context.recorder, rate=plan.rate / plan.workers, now=context.now,
                 later=asyncio.get_running_loop(), check=self._check,
             )  # fmt: skip
         else:
             arrivals = ClosedLoop(
-                self._links, self._source, context.recorder, clients=max(plan.share(plan.clients, context.index), 1),
+                self.links(), self._source, context.recorder, clients=max(plan.share(plan.clients, context.index), 1),
                 now=context.now, check=self._check,
             )  # fmt: skip
         self._arrivals = arrivals
@@ -77,7 +81,7 @@ class Unary:
         return {}
 
     async def close(self) -> None:
-        for link in self._links:
+        for link in self._opened:
             link.close()
 
 
@@ -91,8 +95,8 @@ async def until_either(*events: Any) -> None:
             task.cancel()
 
 
-async def fill(link: Link, requests: Iterable[bytes], timeout_s: float, path: str = PUT) -> None:
-    """Makes each request once, FILL_AHEAD at a time. Raises LoadError for the first that fails, TimeoutError."""
+async def fill(link: Link, requests: Iterable[bytes], path: str = PUT) -> None:
+    """Makes each request once, FILL_AHEAD at a time. Raises LoadError for the first that fails."""
     finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     left = iter(requests)
     under_way = 0
@@ -119,6 +123,22 @@ async def fill(link: Link, requests: Iterable[bytes], timeout_s: float, path: st
     for _ in range(FILL_AHEAD):
         send()
     await finished
+
+
+async def until_answered(link: Link, path: str, request: bytes, timeout_s: float) -> Outcome:
+    """One call. Raises LoadError where no answer comes in time."""
+    answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def done(outcome: Outcome) -> None:
+        if not answered.done():
+            answered.set_result(outcome)
+
+    link.connection.call_unary(path, request, done)
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await answered
+    except TimeoutError:
+        raise LoadError(f"{link.endpoint} does not answer within {timeout_s:g} s") from None
 
 
 def make_key(plan: Plan, number: int) -> bytes:

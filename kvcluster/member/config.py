@@ -52,10 +52,17 @@ class MemberConfig:
     max_request_bytes: int = 1536 * 1024
     # Requests that wait for their turn or their commit; beyond it they are refused with "too many requests".
     max_pending_requests: int = 100_000
-    # A snapshot is made after this many entries, and when they weigh as much as the store: its cost stays in proportion.
+    # Durable logs: a snapshot is made after this many entries, and when they weigh twice as much as the last one, so that
+    # its cost stays in proportion; or max_log_bytes.
     snapshot_entries: int = 10_000
-    # Entries that stay behind the snapshot for members that lag a little (etcd: --snapshot-catchup-entries).
+    # Entries that stay for members that lag a little (etcd: --snapshot-catchup-entries), and what they may weigh.
     catch_up_entries: int = 5_000
+    max_catch_up_bytes: int = 32 << 20
+    # What a log may weigh in all: where a durable one gets its snapshot however large that is, and a volatile one gives up
+    # the snapshot that it waits for.
+    max_log_bytes: int = 256 << 20
+    # Volatile logs: how long a snapshot is held when no member is seen to need it.
+    snapshot_hold_ticks: int = 20
     # Expired leases: looked for every `lease_check_ticks`, so many at a time, so many revocations in flight (etcd: 500 ms,
     # 500, 16). What does not fit waits for the next look.
     lease_check_ticks: int = 5
@@ -71,9 +78,12 @@ class MemberConfig:
         if not 1 <= self.tick_ms <= 1000:
             raise ValueError(f"tick_ms must be from 1 to 1000, not {self.tick_ms}")
         for name in ("request_timeout_ticks", "max_request_bytes", "max_pending_requests", "snapshot_entries",
+                     "max_catch_up_bytes", "max_log_bytes", "snapshot_hold_ticks",
                      "read_retry_ticks", "lease_check_ticks", "max_expired_leases", "max_lease_revokes"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
+        if self.max_log_bytes < 2 * self.max_catch_up_bytes:
+            raise ValueError("max_log_bytes must be at least twice max_catch_up_bytes")
 
     @property
     def cluster_id(self) -> int:

@@ -38,14 +38,29 @@ from kvcluster.lease import Lessor
 from kvcluster.member.config import MemberConfig, MemberRecord
 from kvcluster.member.forwarding import LeaseAnswer, LeaseRequest, PeerMessage
 from kvcluster.member.header import HeaderCache
+from kvcluster.member.intake import Intake
 from kvcluster.member.lease_duty import LeaseDuty
 from kvcluster.member.lease_questions import Answered, LeaseQuestions
+from kvcluster.member.log_keeper import LogKeeper
 from kvcluster.member.proposals import HEAD_BYTES, Done, Proposals
 from kvcluster.member.reads import Done as ReadDone
 from kvcluster.member.reads import Reads
-from kvcluster.member.snapshot import encode_state, load_state
+from kvcluster.member.snapshot import load_state
 from kvcluster.mvcc import Store
-from kvcluster.raft import NO_MEMBER, Config, Entry, LogStorage, ProposalDropped, RawNode, Ready, Role, StepRejected
+from kvcluster.raft import (
+    NO_MEMBER,
+    Config,
+    Entry,
+    LogStorage,
+    Message,
+    ProgressState,
+    ProposalDropped,
+    RawNode,
+    Ready,
+    Role,
+    StepRejected,
+    chunks_of,
+)
 from kvcluster.watch import Hub
 
 
@@ -53,7 +68,8 @@ class Member:
     """See the module. `storage` is where the shell persists; the member itself only makes and prunes snapshots in it."""
 
     def __init__(self, config: MemberConfig, storage: LogStorage) -> None:
-        """Takes up what the storage holds. Raises CorruptSnapshotError, ValueError."""
+        """Takes up what the storage holds. Raises CorruptSnapshotError, ValueError; SnapshotUnavailable where a volatile
+        storage is not new."""
         self.config = config
         self.id = config.id
         self.cluster_id = config.cluster_id
@@ -66,9 +82,10 @@ class Member:
         self._storage = storage
         snapshot = storage.snapshot()
         if snapshot.index:
-            load_state(self.applier.state, snapshot.data)
+            load_state(self.applier.state, chunks_of(snapshot.data))
         self.applied_index, self._applied_term = snapshot.index, snapshot.term
-        self._log_bytes = 0
+        self._log = LogKeeper(config, storage, self.applier.state, snapshot)
+        self._intake = Intake()
         self._node = RawNode(
             Config(
                 id=config.id,
@@ -222,12 +239,17 @@ class Member:
             self._questions.answer_other(message, self.lessor)
         elif isinstance(message, LeaseAnswer):
             self._questions.take_answer(message)
+        elif message.snapshot is not None and message.snapshot.index > self.commit_index:
+            self._intake.take(message)
         else:
-            try:
-                self._node.step(message)
-            except StepRejected:
-                pass
-            self._mirror_raft()
+            self._step(message)
+
+    def _step(self, message: Message) -> None:
+        try:
+            self._node.step(message)
+        except StepRejected:
+            pass
+        self._mirror_raft()
 
     def report_unreachable(self, id: int) -> None:
         """Messages to that member could not be delivered."""
@@ -265,14 +287,13 @@ class Member:
         self._node.advance(ready)
         self._mirror_raft()
         if ready.snapshot is not None:
-            load_state(self.applier.state, ready.snapshot.data)
+            self._intake.load(self.applier.state, ready.snapshot)
             self.applied_index, self._applied_term = ready.snapshot.index, ready.snapshot.term
-            self._log_bytes = 0
+            self._log.restored(ready.snapshot)
         finished = self._apply(ready.committed) if ready.committed else []
         self._observe_duty()
         for state in ready.read_states:
             self._reads.answer(state.context, state.index)
-        self._maybe_snapshot()
         for done, applied in finished:
             done(applied)
         for read_done in self._reads.release(self.applied_index):
@@ -281,14 +302,20 @@ class Member:
             self._revoke_expired()
 
     def background(self) -> bool:
-        """A budgeted bit of what need not happen now: lagging watchers, freeing compacted history. True: there is more."""
+        """A budgeted bit of what need not happen now: lagging watchers, freeing compacted history, snapshots on their way in
+        and out, the log's tail. True: there is more."""
         more_watchers = self.hub.catch_up()
         more_compaction = self.store.compact_step()
+        more_log = self._log.step(self.now_tick, self._do_others_lag)
+        is_reading = self._intake.is_reading
+        received = self._intake.step()
+        if received is not None:
+            self._step(received)
         if not more_compaction and self._compaction_waiters:
             waiters, self._compaction_waiters = self._compaction_waiters, []
             for done in waiters:
                 done(Applied(self.store.revision))
-        return more_watchers or more_compaction
+        return more_watchers or more_compaction or more_log or is_reading
 
     def stop(self, error: EtcdError | None = None) -> None:
         """Answers everything that waits with `error` (default: server stopped), and every later request too."""
@@ -382,28 +409,19 @@ class Member:
                 finished.append((waiter[0], apply(data[0], b"" if parsed is not None else data[HEAD_BYTES:], parsed)))
         self.hub.flush()
         self._applied_term, self.applied_index = entries[-1][:2]
-        self._log_bytes += size
+        self._log.applied(self.applied_index, len(entries), size)
         return finished
 
-    def _maybe_snapshot(self) -> None:
-        """Bounds the log: by number, and by twice the weight of the last snapshot, so that dear ones are rare.
-
-        Not by the weight of the store now: it may gain more with every entry than the log does.
-        """
-        behind = self.applied_index - self._storage.snapshot().index
-        if behind >= self.config.snapshot_entries and self._log_bytes >= 2 * len(self._storage.snapshot().data):
-            self.create_snapshot()
+    # ---- snapshots ----
 
     def create_snapshot(self) -> None:
-        """Makes a snapshot of what is applied, now, and prunes the log behind it."""
-        storage = self._storage
-        if self.applied_index <= storage.snapshot().index:
-            return
-        storage.create_snapshot(self.applied_index, encode_state(self.applier.state))
-        self._log_bytes = 0
-        keep_from = self.applied_index - self.config.catch_up_entries
-        if keep_from >= storage.first_index():
-            storage.compact(keep_from)
+        """Makes a snapshot of what is applied, now and in one go, and prunes the log behind it."""
+        self._log.snapshot_now()
+
+    def _do_others_lag(self) -> bool:
+        """Whether this member leads one that is waiting for a snapshot, or taking one in."""
+        return any(p.recent_active and p.state != ProgressState.REPLICATE
+                   for id, p in self._node.status().progress.items() if id != self.id)  # fmt: skip
 
     def _check(self) -> None:
         """Raises AssertionError where an invariant is broken. For tests; O(everything)."""

@@ -45,6 +45,8 @@ from kvcluster.raft.types import (
     ReadState,
     Role,
     Snapshot,
+    SnapshotData,
+    chunks_of,
 )
 
 __all__ = [
@@ -70,10 +72,12 @@ __all__ = [
     "Ready",
     "Role",
     "Snapshot",
+    "SnapshotData",
     "SnapshotUnavailable",
     "Status",
     "StepRejected",
     "build_conf_state",
+    "chunks_of",
     "decode_message",
     "describe_entries",
     "describe_entry",

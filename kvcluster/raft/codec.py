@@ -14,7 +14,7 @@ from __future__ import annotations
 from struct import Struct
 from struct import error as StructError
 
-from kvcluster.raft.types import ConfState, Entry, EntryType, Message, MessageType, Snapshot
+from kvcluster.raft.types import ConfState, Entry, EntryType, Message, MessageType, Snapshot, chunks_of
 
 VERSION = 1
 
@@ -62,8 +62,8 @@ def encode_message(m: Message) -> bytes:
 def _encode_snapshot(snapshot: Snapshot) -> list[bytes]:
     voters, learners = snapshot.conf_state
     ids = Struct(f"<{len(voters) + len(learners)}Q").pack(*voters, *learners)
-    head = _SNAPSHOT.pack(snapshot.index, snapshot.term, len(voters), len(learners), len(snapshot.data))
-    return [head, ids, snapshot.data]
+    head = _SNAPSHOT.pack(snapshot.index, snapshot.term, len(voters), len(learners), snapshot.size_bytes)
+    return [head, ids, *chunks_of(snapshot.data)]
 
 
 def decode_message(data: bytes) -> Message:

@@ -21,7 +21,7 @@ def describe_entries(entries: Sequence[Entry]) -> str:
 
 def describe_snapshot(snapshot: Snapshot) -> str:
     voters = ",".join(str(id) for id in snapshot.conf_state.voters)
-    return f"{snapshot.term}/{snapshot.index} voters:{voters} ({len(snapshot.data)} bytes)"
+    return f"{snapshot.term}/{snapshot.index} voters:{voters} ({snapshot.size_bytes} bytes)"
 
 
 def describe_hard_state(hard_state: HardState) -> str:

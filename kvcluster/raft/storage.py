@@ -5,6 +5,14 @@ order: apply_snapshot, append, set_hard_state. A disk storage makes the three du
 
 The log that a storage holds: a snapshot (maybe none, index 0), then entries first_index..last_index without a gap.
 The snapshot may be newer than first_index - 1: a tail of older entries is kept for members that lag a little.
+
+A storage is of one of two kinds, and says which:
+
+    durable     a member is started on it again: snapshot and log together are everything, at any time. The log is
+                pruned behind a snapshot only, so snapshots are made now and then.
+    volatile    it dies with its member. A snapshot is only for others that lag, and most of the time nobody does: the
+                log is pruned without one. `snapshot` then says SnapshotUnavailable, and remembers that it was asked
+                (`wants_snapshot`); the shell makes one, the machine asks again, and the shell lets go of it afterwards.
 """
 
 from __future__ import annotations
@@ -13,12 +21,22 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from kvcluster.raft.confchange import build_conf_state
-from kvcluster.raft.errors import LogCompacted, LogUnavailable
-from kvcluster.raft.types import ConfState, Entry, HardState, Snapshot, limit_size
+from kvcluster.raft.errors import LogCompacted, LogUnavailable, SnapshotUnavailable
+from kvcluster.raft.types import ConfState, Entry, HardState, Snapshot, SnapshotData, limit_size
 
 
 class LogStorage(Protocol):
     """Indexes start at 1. Every method may be called at any time between two inputs of the machine."""
+
+    @property
+    def is_volatile(self) -> bool:
+        """Which kind it is."""
+        ...
+
+    @property
+    def wants_snapshot(self) -> bool:
+        """Volatile: somebody has asked for a snapshot that there is not."""
+        ...
 
     def initial_state(self) -> tuple[HardState, ConfState]:
         """What a restart begins with."""
@@ -55,26 +73,47 @@ class LogStorage(Protocol):
         """Replaces snapshot and log by one received from the leader. Raises ValueError if it is older than its own."""
         ...
 
-    def create_snapshot(self, index: int, data: bytes) -> Snapshot:
-        """Notes the state machine's bytes at `index` (applied by now). The log stays; see compact. Raises ValueError."""
+    def create_snapshot(self, index: int, data: SnapshotData) -> Snapshot:
+        """Notes the state machine's bytes at `index` (applied by now). The log stays; see compact.
+
+        Raises ValueError, and LogCompacted where the log no longer begins there.
+        """
+        ...
+
+    def release_snapshot(self) -> None:
+        """Volatile: nobody needs the snapshot any more, nor waits for one. Durable: nothing happens."""
         ...
 
     def compact(self, index: int) -> None:
-        """Forgets entries up to and with `index`, which a snapshot must cover. Raises ValueError, LogCompacted."""
+        """Forgets entries up to and with `index`. Raises ValueError, LogCompacted.
+
+        Durable: a snapshot must cover them. Volatile: they are applied; a snapshot they would part from the log goes too.
+        """
         ...
 
 
 class MemoryStorage:
-    """A storage that dies with the process.
+    """A storage that dies with the process; whether also with its member is for whoever makes it to say.
 
     `_entries` is a plain list, entry i at position i - _first: an append is one list.extend, a compaction one `del`.
     `_previous_term` is the term of entry _first - 1, which the consistency check of the next append needs.
     """
 
-    __slots__ = ("_hard_state", "_snapshot", "_entries", "_first", "_previous_term", "_conf_state")
+    __slots__ = (
+        "is_volatile",
+        "wants_snapshot",
+        "_hard_state",
+        "_snapshot",
+        "_entries",
+        "_first",
+        "_previous_term",
+        "_conf_state",
+    )
 
-    def __init__(self, voters: Iterable[int] = (), learners: Iterable[int] = ()) -> None:
+    def __init__(self, voters: Iterable[int] = (), learners: Iterable[int] = (), *, is_volatile: bool = False) -> None:
         """A new group's storage, empty but for its members. No voters: a member that waits to be sent a snapshot."""
+        self.is_volatile = is_volatile
+        self.wants_snapshot = False
         voters = tuple(voters)
         self._conf_state = build_conf_state(voters, learners) if voters else ConfState()
         self._hard_state = HardState()
@@ -111,6 +150,9 @@ class MemoryStorage:
         return self._first + len(self._entries) - 1
 
     def snapshot(self) -> Snapshot:
+        if self._snapshot.index < self._first - 1:  # never of a durable one
+            self.wants_snapshot = True
+            raise SnapshotUnavailable(f"entries up to {self._first - 1} are gone, and a snapshot has yet to be made")
         return self._snapshot
 
     def append(self, entries: Sequence[Entry]) -> None:
@@ -130,28 +172,38 @@ class MemoryStorage:
         self._hard_state = hard_state
 
     def apply_snapshot(self, snapshot: Snapshot) -> None:
-        if snapshot.index <= self._snapshot.index:
-            raise ValueError(f"snapshot {snapshot.index} is not newer than {self._snapshot.index}")
-        self._snapshot = snapshot
+        newest = max(self._snapshot.index, self._first - 1)
+        if snapshot.index <= newest:
+            raise ValueError(f"snapshot {snapshot.index} is not newer than {newest}")
         self._conf_state = snapshot.conf_state
+        self._snapshot = snapshot
+        self.release_snapshot()
         self._entries = []
         self._first = snapshot.index + 1
         self._previous_term = snapshot.term
 
-    def create_snapshot(self, index: int, data: bytes) -> Snapshot:
+    def create_snapshot(self, index: int, data: SnapshotData) -> Snapshot:
         if index <= self._snapshot.index:
             raise ValueError(f"snapshot {index} is not newer than {self._snapshot.index}")
         if index > self.last_index():
             raise ValueError(f"snapshot {index} is above the last entry {self.last_index()}")
         self._snapshot = Snapshot(index, self.term(index), self._conf_state, data)
+        self.wants_snapshot = False
         return self._snapshot
+
+    def release_snapshot(self) -> None:
+        self.wants_snapshot = False
+        if self.is_volatile:
+            self._snapshot = Snapshot(conf_state=self._conf_state)
 
     def compact(self, index: int) -> None:
         if index < self._first:
             raise LogCompacted(f"entry {index} is already compacted, the first is {self._first}")
-        if index > self._snapshot.index:
+        if not self.is_volatile and index > self._snapshot.index:
             raise ValueError(f"entry {index} is in no snapshot; the newest is {self._snapshot.index}")
         self._previous_term = self.term(index)
+        if index > self._snapshot.index:
+            self.release_snapshot()
         del self._entries[: index - self._first + 1]
         self._first = index + 1
 
@@ -160,4 +212,5 @@ class MemoryStorage:
             assert entry.index == self._first + position
         terms = [self._previous_term, *(entry.term for entry in self._entries)]
         assert terms == sorted(terms)
-        assert self._snapshot.index >= self._first - 1
+        assert self.is_volatile or self._snapshot.index >= self._first - 1
+        assert self._snapshot.index == 0 or self._snapshot.index >= self._first - 1

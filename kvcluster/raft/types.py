@@ -88,13 +88,26 @@ class HardState(NamedTuple):
     commit: int = 0
 
 
+SnapshotData = bytes | list[bytes]
+"""In one piece, or in chunks that are so once they are joined: a large one never is. Nobody changes the list."""
+
+
+def chunks_of(data: SnapshotData) -> list[bytes]:
+    return [data] if isinstance(data, bytes) else data
+
+
 class Snapshot(NamedTuple):
     """The state machine up to and with `index`; `data` is opaque here. Index 0: there is none."""
 
     index: int = 0  # type: ignore[assignment]
     term: int = 0
     conf_state: ConfState = ConfState()
-    data: bytes = b""
+    data: SnapshotData = b""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the data."""
+        return sum(map(len, chunks_of(self.data)))
 
 
 class ReadState(NamedTuple):

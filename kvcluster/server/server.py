@@ -95,7 +95,7 @@ class Server:
         self.client_url = urls[0]
         incarnation = secrets.randbits(63)
         member_config = build_member_config(config, config.advertise_client_urls or urls, incarnation)
-        storage = MemoryStorage(voters=[record.id for record in member_config.members])
+        storage = MemoryStorage(voters=[record.id for record in member_config.members], is_volatile=True)
         self._driver = Driver(Member(member_config, storage), storage, tick_s=member_config.tick_ms / 1000)
         if len(member_config.members) > 1:
             await self._start_peers(member_config, incarnation)

@@ -16,11 +16,15 @@ MAX_ROUNDS = 1000
 
 
 class Machine:
-    """One member with its storage. `is_cut`: nothing it sends arrives, and nothing arrives at it."""
+    """One member with its storage. `is_cut`: nothing it sends arrives, and nothing arrives at it.
 
-    def __init__(self, config: MemberConfig) -> None:
+    background_steps: how many bits of background work a turn does; None: all there is.
+    """
+
+    def __init__(self, config: MemberConfig, is_volatile: bool = False) -> None:
         self.config = config
-        self.storage = MemoryStorage(voters=[record.id for record in config.members])
+        self.storage = MemoryStorage(voters=[record.id for record in config.members], is_volatile=is_volatile)
+        self.background_steps: int | None = None
         self.member = Member(config, self.storage)
         self.is_cut = False
         self.read_indexes = 0
@@ -46,20 +50,21 @@ class Machine:
             self.member.advance(ready)
         else:
             raise AssertionError("the member never comes to rest")
-        while self.member.background():
-            pass
+        steps = self.background_steps
+        while (steps is None or steps > 0) and self.member.background():
+            steps = None if steps is None else steps - 1
         return sent
 
 
 class Network:
     """Machines by id. Everything is moved by `pump` (messages until nobody has any) and `tick`."""
 
-    def __init__(self, count: int, **fields: Any) -> None:
+    def __init__(self, count: int, *, is_volatile: bool = False, **fields: Any) -> None:
         records = tuple(
             MemberRecord(id, f"m{id}", (f"http://p{id}",), (f"http://c{id}",)) for id in range(1, count + 1)
         )
         self.machines = {
-            record.id: Machine(MemberConfig(id=record.id, members=records, seed=record.id, **fields))
+            record.id: Machine(MemberConfig(id=record.id, members=records, seed=record.id, **fields), is_volatile)
             for record in records
         }
         self.drop: Callable[[PeerMessage], bool] = lambda message: False

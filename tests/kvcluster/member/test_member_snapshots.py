@@ -144,7 +144,7 @@ def filled_state() -> State:
 def test_a_state_survives_its_bytes() -> None:
     state, loaded = filled_state(), new_state()
     data = encode_state(state)
-    load_state(loaded, data)
+    load_state(loaded, [data])
     assert encode_state(loaded) == data
     assert loaded.attributes == state.attributes and loaded.store.hash() == state.store.hash()
     assert loaded.lessor.get(7).keys == [b"k0", b"k1"] and loaded.hub.revision == 6
@@ -167,7 +167,7 @@ def test_damaged_bytes_are_refused_and_change_nothing(data: Any) -> None:
     state.hub.publish(7, state.store.batches(7, 1)[0]) if state.hub.revision == 6 else None
     before = encode_state(state)
     try:
-        load_state(state, bad)
+        load_state(state, [bad])
     except CorruptSnapshotError:
         assert encode_state(state) == before
     else:

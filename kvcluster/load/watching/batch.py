@@ -15,13 +15,16 @@ MEMO_BYTES = 8 * 1024 * 1024
 class Batch:
     """The events of one payload. `pending`: deliveries of the turn under way, counted by the accounting."""
 
-    __slots__ = ("first", "last", "count", "revisions", "keys", "stamps", "pending", "sampled")
+    __slots__ = ("first", "last", "count", "revisions", "keys", "stamps", "size_bytes", "pending", "sampled")
 
-    def __init__(self, revisions: Sequence[int], keys: Sequence[bytes], stamps: Sequence[int]) -> None:
+    def __init__(
+        self, revisions: Sequence[int], keys: Sequence[bytes], stamps: Sequence[int], size_bytes: int = 0
+    ) -> None:
         self.revisions = revisions
         self.keys = keys
         self.stamps = stamps
         """When each event was written, in nanoseconds of the run's clock."""
+        self.size_bytes = size_bytes
         self.count = len(revisions)
         is_ascending = all(map(int.__lt__, revisions, revisions[1:]))
         self.first = revisions[0] if revisions and is_ascending else 0

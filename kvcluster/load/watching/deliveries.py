@@ -4,9 +4,9 @@
     Deliveries   per process: latencies, lag, spread, late events; worked out once per turn (one read of a socket), for all
                  watchers that got the same batch
 
-    receiver ─▶ lasts / counts / batch.pending ─▶ end_turn(now) ─▶ latencies_us, lags, spreads
+    receiver ─▶ lasts / counts / batch.pending ─▶ end_turn() ─▶ recorder.counts, lags, spreads
 
-A turn's events are all seen at the turn's time: when its bytes were read, not when the generator got round to them.
+A turn's events are all seen at the turn's time: when its first message was read, not when the generator got round to the last.
 
 An event that is not newer than the watcher's last one is late. It is a duplicate if the watcher has everything of its selection
 up to its last one, else it is taken to fill a gap: out of order. Both take the slow way, since they must not happen.
@@ -18,6 +18,7 @@ from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable
 
+from kvcluster.load.recorder import Recorder
 from kvcluster.load.watching.batch import Batch
 
 MAX_SAMPLED_REVISIONS = 2000
@@ -36,25 +37,32 @@ class Watchers:
 
 
 class Deliveries:
-    def __init__(self) -> None:
-        self.touched: list[Batch] = []
-        """What the turn under way has delivered to somebody."""
-        self.responses = 0
-        self.events = 0
-        self.duplicates = 0
-        self.out_of_order = 0
+    """Latencies go to `recorder`, times are of `now_ns`."""
+
+    def __init__(self, recorder: Recorder, now_ns: Callable[[], int]) -> None:
         self.high = 0
         """The highest revision that anybody in this process has seen."""
+        self.duplicates = 0
+        self.out_of_order = 0
+        self._recorder = recorder
+        self._now_ns = now_ns
+        self._touched: list[Batch] = []
+        """What the turn under way has delivered to somebody."""
+        self._turn_ns = 0
+        self._revisions_of: dict[bytes, array[int]] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """From now on it is measured: the warm-up is over. What was delivered twice or too late stays counted."""
+        self.responses = 0
+        self.events = 0
         self.first_seen_ns = self.last_seen_ns = 0
-        self.latencies_us: dict[int, int] = {}
-        """Latency → deliveries, since they were last taken."""
         self.lags: dict[int, int] = {}
         """Revisions that a watcher was behind the highest after a response → how often."""
         self.spreads: dict[int, list[int]] = {}
         """Of the sampled revisions: first and last time of delivery, and how many."""
         self.sampling = 1
         """Revisions that this divides are sampled; it doubles when they become too many."""
-        self._revisions_of: dict[bytes, array[int]] = {}
 
     def enter(self, batch: Batch | None) -> Batch | None:
         """Takes note of a batch that was just parsed."""
@@ -94,24 +102,44 @@ class Deliveries:
         """How many events up to revision `last` this process knows that a watcher should have."""
         return sum(bisect_right(known, last) for key, known in self._revisions_of.items() if selects(key))
 
-    def end_turn(self, now_ns: int) -> None:
+    def touch(self, batch: Batch) -> None:
+        """The turn's first delivery of a batch."""
+        if not self._touched:
+            self._turn_ns = self._now_ns()
+        batch.pending = 1
+        self._touched.append(batch)
+
+    def deliver(self, watchers: Watchers, number: int, batch: Batch) -> None:
+        """One delivery, the slow way; what receivers do by hand."""
+        if batch.first > watchers.lasts[number]:
+            watchers.lasts[number] = batch.last
+            watchers.counts[number] += batch.count
+        elif not self.late(watchers, number, batch):
+            return
+        if batch.pending:
+            batch.pending += 1
+        else:
+            self.touch(batch)
+
+    def end_turn(self) -> None:
         """Works out what the turn has delivered."""
-        touched = self.touched
+        touched, now_ns = self._touched, self._turn_ns
         if not touched:
             return
         if not self.first_seen_ns:
             self.first_seen_ns = now_ns
         self.last_seen_ns = now_ns
-        high, lags, latencies_us = self.high, self.lags, self.latencies_us
+        high, lags, counts = self.high, self.lags, self._recorder.counts
         for batch in touched:
             deliveries, batch.pending = batch.pending, 0
             self.responses += deliveries
             self.events += deliveries * batch.count
+            self._recorder.moved_bytes += deliveries * batch.size_bytes
             lag = high - batch.last
             lags[lag] = lags.get(lag, 0) + deliveries
             for stamp in batch.stamps:
                 latency_us = (now_ns - stamp) // 1000
-                latencies_us[latency_us] = latencies_us.get(latency_us, 0) + deliveries
+                counts[latency_us] = counts.get(latency_us, 0) + deliveries
             if batch.sampled:
                 self._sample(batch.sampled, now_ns, deliveries)
         touched.clear()
@@ -128,8 +156,3 @@ class Deliveries:
         if len(spreads) > MAX_SAMPLED_REVISIONS:
             self.sampling *= 2
             self.spreads = {revision: spread for revision, spread in spreads.items() if not revision % self.sampling}
-
-    def take_latencies(self) -> dict[int, int]:
-        """Latency in microseconds → deliveries, since it was last asked."""
-        taken, self.latencies_us = self.latencies_us, {}
-        return taken

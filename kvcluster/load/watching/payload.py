@@ -25,8 +25,8 @@ def make_receiver(
 
     This is the generator's hot path: one closure, no call on a delivery of what was just delivered to the neighbour.
     """
-    lasts, counts, touched, find = watchers.lasts, watchers.counts, deliveries.touched, memo.find
-    late = deliveries.late
+    lasts, counts, find = watchers.lasts, watchers.counts, memo.find
+    late, touch = deliveries.late, deliveries.touch
     last_body, last_batch = b"\xff", Batch((), (), ())  # no body looks like this
 
     def on_message(payload: bytes) -> None:
@@ -65,8 +65,7 @@ def make_receiver(
         if batch.pending:
             batch.pending += 1
         else:
-            batch.pending = 1
-            touched.append(batch)
+            touch(batch)
 
     return on_message
 
@@ -78,10 +77,10 @@ def parse_body(body: bytes) -> Batch | None:
     except Exception:  # google.protobuf's DecodeError
         return None
     fields = response.ListFields()
-    return batch_of(response) if [field.name for field, _ in fields] == ["events"] else None
+    return batch_of(response, len(body)) if [field.name for field, _ in fields] == ["events"] else None
 
 
-def batch_of(response: pb.WatchResponse) -> Batch:
+def batch_of(response: pb.WatchResponse, size_bytes: int) -> Batch:
     """The writer's events of a response; those of others (deletions, values without a stamp) are left out."""
     revisions, keys, stamps = [], [], []
     for event in response.events:
@@ -90,4 +89,4 @@ def batch_of(response: pb.WatchResponse) -> Batch:
             revisions.append(event.kv.mod_revision)
             keys.append(event.kv.key)
             stamps.append(stamp[0])
-    return Batch(revisions, keys, stamps)
+    return Batch(revisions, keys, stamps, size_bytes)

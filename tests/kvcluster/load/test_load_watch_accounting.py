@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+from types import FrameType
 
 from kvcluster import pb
+from kvcluster.load.recorder import Recorder
 from kvcluster.load.watching.batch import BatchMemo
 from kvcluster.load.watching.deliveries import MAX_SAMPLED_REVISIONS, Deliveries, Watchers
 from kvcluster.load.watching.figures import merge, share_of
-from kvcluster.load.watching.payload import make_receiver, parse_body
+from kvcluster.load.watching.payload import batch_of, make_receiver, parse_body
 from kvcluster.load.watching.selection import Selection
 from kvcluster.load.watching.stamp import read_stamp, read_stamp_text, stamp_text, stamp_value
 
@@ -27,13 +30,22 @@ def response(watch_id: int, *revisions: int, key: bytes = b"bench/0", written_ns
 class Reader:
     """One stream's receiver; `others` collects what it left to protobuf."""
 
-    def __init__(self, watchers: int = 3, deliveries: Deliveries | None = None, watched: str = "prefix") -> None:
-        selection = Selection(b"bench/", watched, 1, 1)
-        self.deliveries = deliveries or Deliveries()
+    def __init__(self, watchers: int = 3) -> None:
+        selection = Selection(b"bench/", "prefix", 1, 1)
+        self.now_ns = 1
+        self.recorder = Recorder()
+        self.deliveries = Deliveries(self.recorder, lambda: self.now_ns)
         self.watchers = Watchers(watchers, lambda number: selection.selects(number - 1))
         self.memo = BatchMemo(lambda body: self.deliveries.enter(parse_body(body)))
         self.others: list[bytes] = []
         self.receive = make_receiver(self.memo, self.deliveries, self.watchers, self.others.append)
+
+    def turn(self, now_ns: int, *payloads: bytes) -> None:
+        """One read of the socket."""
+        self.now_ns = now_ns
+        for payload in payloads:
+            self.receive(payload)
+        self.deliveries.end_turn()
 
 
 def counters(deliveries: Deliveries) -> tuple[int, int, int]:
@@ -42,15 +54,13 @@ def counters(deliveries: Deliveries) -> tuple[int, int, int]:
 
 def test_what_all_watchers_get_is_parsed_once():
     reader = Reader(watchers=300)
-    for revisions in ((2,), (3, 4, 5)):
-        for watcher in range(1, 301):  # ids of one byte and of two
-            reader.receive(response(watcher, *revisions))
-    reader.deliveries.end_turn(5 * MS)
+    watchers = range(1, 301)  # ids of one byte and of two
+    reader.turn(5 * MS, *(response(watcher, *revisions) for revisions in ((2,), (3, 4, 5)) for watcher in watchers))
     assert reader.memo.parses == 2
     assert counters(reader.deliveries) == (1200, 0, 0)
     assert reader.watchers.counts[1:] == [4] * 300
     assert reader.deliveries.responses == 600
-    assert reader.deliveries.take_latencies() == {5000: 1200}
+    assert reader.recorder.counts == {5000: 1200}
     assert reader.others == []
 
 
@@ -88,7 +98,7 @@ def test_payloads_of_another_shape_are_left_to_protobuf():
     for payload in others:
         reader.receive(payload)
     assert reader.others == others
-    reader.deliveries.end_turn(1)
+    reader.deliveries.end_turn()
     assert counters(reader.deliveries) == (0, 0, 0)
 
 
@@ -98,7 +108,7 @@ def test_values_that_no_writer_of_ours_wrote_are_not_counted():
     deleted = pb.Event(type=1, kv=pb.KeyValue(key=b"bench/0", mod_revision=6))
     reader.receive(response(1, 4) + pb.WatchResponse(events=[foreign, deleted]).SerializeToString())
     reader.receive(pb.WatchResponse(header=HEADER, watch_id=1, events=[foreign]).SerializeToString())
-    reader.deliveries.end_turn(1)
+    reader.deliveries.end_turn()
     assert counters(reader.deliveries) == (1, 0, 0)
 
 
@@ -106,7 +116,7 @@ def test_a_repeated_event_is_a_duplicate():
     reader = Reader()
     for revisions in ((2,), (3,), (3,), (2, 3), (4,)):
         reader.receive(response(1, *revisions))
-    reader.deliveries.end_turn(1)
+    reader.deliveries.end_turn()
     assert counters(reader.deliveries)[1:] == (3, 0)
     assert reader.watchers.counts[1] == 3
 
@@ -115,7 +125,7 @@ def test_an_event_that_fills_a_gap_is_out_of_order():
     reader = Reader()
     for revisions in ((2,), (4,), (3,), (5, 8, 7), (7,)):
         reader.receive(response(1, *revisions))
-    reader.deliveries.end_turn(1)
+    reader.deliveries.end_turn()
     assert counters(reader.deliveries)[1:] == (1, 2)
     assert reader.watchers.counts[1] == 6
 
@@ -126,7 +136,7 @@ def test_a_gap_is_known_from_what_the_neighbours_saw():
         reader.receive(response(2, revision))
     for revision in (2, 4, 3):
         reader.receive(response(1, revision))
-    reader.deliveries.end_turn(1)
+    reader.deliveries.end_turn()
     assert counters(reader.deliveries)[1:] == (0, 1)
 
 
@@ -135,20 +145,16 @@ def test_lag_is_counted_from_the_highest_that_anybody_saw():
     reader.receive(response(1, 2))
     reader.receive(response(2, 2))
     reader.receive(response(1, 3, 4, 5))
-    reader.deliveries.end_turn(1)
+    reader.deliveries.end_turn()
     assert reader.deliveries.lags == {3: 2, 0: 1}
 
 
 def test_skew_is_between_the_first_and_the_last_delivery_in_any_process():
     here, there = Reader(), Reader()
-    here.receive(response(1, 2))
-    here.deliveries.end_turn(1 * MS)
-    here.receive(response(2, 2))
-    here.deliveries.end_turn(3 * MS)
-    there.receive(response(1, 2))
-    there.deliveries.end_turn(9 * MS)
-    there.receive(response(1, 3))  # seen by one watcher only: no skew
-    there.deliveries.end_turn(20 * MS)
+    here.turn(1 * MS, response(1, 2))
+    here.turn(3 * MS, response(2, 2))
+    there.turn(9 * MS, response(1, 2))
+    there.turn(20 * MS, response(1, 3))  # seen by one watcher only: no skew
     block = merge([share_of(here.deliveries), share_of(there.deliveries)])
     assert block["skew_ms"] == {"p50": 8.0, "p99": 8.0, "max": 8.0}
 
@@ -156,18 +162,14 @@ def test_skew_is_between_the_first_and_the_last_delivery_in_any_process():
 def test_samples_of_skew_are_bounded():
     reader = Reader()
     for revision in range(2, 4 * MAX_SAMPLED_REVISIONS):
-        reader.receive(response(1, revision))
-        reader.receive(response(2, revision))
-        reader.deliveries.end_turn(revision)
+        reader.turn(revision, response(1, revision), response(2, revision))
     assert MAX_SAMPLED_REVISIONS / 2 <= len(reader.deliveries.spreads) <= MAX_SAMPLED_REVISIONS
     assert all(count == 2 for _, _, count in reader.deliveries.spreads.values())
 
 
 def test_shares_are_json_and_add_up():
     reader = Reader()
-    for watcher in (1, 2, 3):
-        reader.receive(response(watcher, 2, 3))
-    reader.deliveries.end_turn(4_000 * MS)
+    reader.turn(4_000 * MS, *(response(watcher, 2, 3) for watcher in (1, 2, 3)))
     share = {**share_of(reader.deliveries), "watchers": 3, "streams": 1, "expected": 6, "lost": 0}
     writer = {"puts": 2, "first_put_ns": 2_000 * MS, "last_put_ns": 3_000 * MS}
     block = merge(json.loads(json.dumps([share, share, writer])))
@@ -179,7 +181,7 @@ def test_shares_are_json_and_add_up():
 
 
 def test_a_run_that_delivered_nothing_has_figures_too():
-    block = merge([share_of(Deliveries())])
+    block = merge([share_of(Reader().deliveries)])
     assert block["fan_out"] == block["events_per_response"] == block["puts_per_s"] == block["delivering_s"] == 0
 
 
@@ -207,3 +209,48 @@ def test_stamps():
     assert read_stamp(b"x" * 15) is None
     assert read_stamp_text(stamp_text(12, 34)) == (12, 34)
     assert [read_stamp_text(text) for text in ("", "x 1", "1", None)] == [None] * 4
+
+
+def test_what_the_warm_up_delivered_is_not_measured_but_still_accounted_for():
+    reader = Reader()
+    reader.turn(1 * MS, response(1, 2), response(1, 2))
+    reader.recorder.begin()
+    reader.deliveries.begin()
+    reader.turn(3 * MS, response(1, 2), response(1, 3))
+    assert reader.watchers.counts[1] == 2
+    assert counters(reader.deliveries) == (2, 2, 0)
+    assert reader.deliveries.first_seen_ns == 3 * MS
+
+
+def test_the_slow_way_counts_like_the_fast_one():
+    fast, slow = Reader(), Reader()
+    payloads = [response(1, 2, 3), response(2, 2, 3), response(1, 3), response(1, 5), response(1, 4)]
+    fast.turn(7 * MS, *payloads)
+    slow.now_ns = 7 * MS
+    for payload in payloads:
+        message = pb.WatchResponse.FromString(payload)
+        batch = slow.deliveries.enter(batch_of(message, 7))
+        assert batch is not None
+        slow.deliveries.deliver(slow.watchers, message.watch_id, batch)
+    slow.deliveries.end_turn()
+    assert counters(slow.deliveries) == counters(fast.deliveries) == (7, 1, 1)
+    assert slow.recorder.counts == fast.recorder.counts
+
+
+def test_a_delivery_costs_one_call():
+    """The receiver itself, and nothing below it but for the first watcher of a batch."""
+    reader = Reader(watchers=1000)
+    payloads = [response(watcher, 2, 3) for watcher in range(1, 1001)]
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        for payload in payloads:
+            reader.receive(payload)
+    finally:
+        sys.setprofile(None)
+    assert 1000 <= calls <= 1020

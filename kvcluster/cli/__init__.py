@@ -1,4 +1,4 @@
-"""The `kvcluster` command: serve, up, status, down.
+"""The `kvcluster` command: serve, up, status, down, bench.
 
 This file holds the flags and nothing else; cli/serving.py runs a member, cli/clusters.py what the other three do. A wrong
 flag ends with exit code 2, a failure with 1, each with one line that says what to do; Ctrl-C and SIGTERM end everything
@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from kvcluster.cli.bench import bench
 from kvcluster.cli.clusters import UpOptions, run_down, run_status, run_up
 from kvcluster.cli.running import drop_true
 from kvcluster.cli.serving import ServeOptions, run_serve
@@ -20,6 +21,8 @@ from kvcluster.cli.serving import ServeOptions, run_serve
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
 )
+
+app.add_typer(bench, name="bench")
 
 StateDir = Annotated[
     Path | None, typer.Option(help="Where pids and logs are kept. Default: $XDG_STATE_HOME/kvcluster.")

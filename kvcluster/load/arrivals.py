@@ -64,7 +64,7 @@ class Arrivals:
         self.is_stopped = True
         self.finished.set()
 
-    def count_answer(self, caller: int, begun: float, now: float, outcome: Outcome) -> None:
+    def count_answer(self, caller: int, begun: float, now: float, outcome: Outcome, sent_bytes: int) -> None:
         """Books one answer. Kept in one piece: it runs for every request."""
         if self.is_stopped:
             return
@@ -79,7 +79,7 @@ class Arrivals:
                 counts = recorder.counts
                 latency_us = int((now - begun) * 1e6)
                 counts[latency_us] = counts.get(latency_us, 0) + 1
-                recorder.moved_bytes += len(outcome[2])
+                recorder.moved_bytes += sent_bytes + len(outcome[2])
         self.answered += 1
         if self.answered == self.limit:
             self.stop()
@@ -114,16 +114,17 @@ class ClosedLoop(Arrivals):
 
     def _start_caller(self, caller: int, link: Link) -> None:
         now, source, call_unary, count_answer = self._now, self.source, link.connection.call_unary, self.count_answer
-        begun = 0.0
+        begun, sent_bytes = 0.0, 0
 
         def done(outcome: Outcome) -> None:
-            count_answer(caller, begun, now(), outcome)
+            count_answer(caller, begun, now(), outcome, sent_bytes)
             if link.lost is None and not self.is_stopped and outcome.was_sent:
                 send()
 
         def send() -> None:
-            nonlocal begun
+            nonlocal begun, sent_bytes
             path, payload = source(caller)
+            sent_bytes = len(payload)
             begun = now()
             call_unary(path, payload, done)
 
@@ -178,8 +179,8 @@ class OpenLoop(Arrivals):
         path, payload = self.source(number)
         self._in_flight += 1
         link = self.links[number % len(self.links)]
-        link.connection.call_unary(path, payload, partial(self._done, number, due))
+        link.connection.call_unary(path, payload, partial(self._done, number, due, len(payload)))
 
-    def _done(self, number: int, due: float, outcome: Outcome) -> None:
+    def _done(self, number: int, due: float, sent_bytes: int, outcome: Outcome) -> None:
         self._in_flight -= 1
-        self.count_answer(number, due, self._now(), outcome)
+        self.count_answer(number, due, self._now(), outcome, sent_bytes)

@@ -113,7 +113,7 @@ class _Run:
             servers=servers.measured(),
             interrupted=self._interrupted,
             started_at=started_at,
-            program=_program(),
+            program=program_name(),
         )
 
     async def _measure(self, servers: _Servers) -> None:
@@ -242,7 +242,7 @@ def _usage(pid: int) -> tuple[float, float] | None:
     return cpu_s, pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def _program() -> str:
+def program_name() -> str:
     try:
         return f"kvcluster {importlib.metadata.version('kvcluster')}"
     except importlib.metadata.PackageNotFoundError:

@@ -1,7 +1,7 @@
 """How the writer and the readers of a run agree on where it begins and ends, through `Context.tell` and `Context.heard`.
 
-    writer    writes for the warm-up ─▶ told: written ─▶ waits for all readers ─▶ writes what is measured ─▶ told: written, last
-    reader    has it all, or nothing comes any more ─▶ forgets the figures, told: drained        … has it all: the end
+    reader    ready: told ─▶ has all of the warm-up, or nothing comes any more ─▶ forgets the figures: told ─▶ has it all: the end
+    writer    waits for all readers ─▶ writes for the warm-up: told ─▶ waits for all ─▶ writes what is measured: told
 
 So nothing of the warm-up is measured, not even its late deliveries. A run without warm-up has the second half only.
 """
@@ -35,14 +35,15 @@ def tell_written(context: Context, written: Written) -> None:
     context.tell({"written": [written.puts, list(written.failed), written.is_last]})
 
 
-async def wait_drained(context: Context, readers: int) -> None:
-    """The writer's: until all readers have what was written, or the run is stopped."""
-    drained = 0
-    while drained < readers:
+async def wait_readers(context: Context, readers: int) -> None:
+    """The writer's: until all readers are ready for what it writes next, or the run is stopped."""
+    ready: set[int] = set()
+    while len(ready) < readers:
         told = await _hear(context, None)
         if told is None:
             return
-        drained += "drained" in told
+        if "ready" in told:
+            ready.add(told["ready"])
 
 
 async def follow(
@@ -54,6 +55,7 @@ async def follow(
     """
     try:
         while True:
+            context.tell({"ready": context.index})
             written = await _hear_written(context)
             if written is None:
                 return None
@@ -61,9 +63,8 @@ async def follow(
             if written.is_last:
                 return written
             reset(written)
-            context.tell({"drained": context.index})
     finally:
-        context.tell({"drained": context.index})  # so that the writer does not wait for one that is gone
+        context.tell({"ready": context.index})  # so that the writer does not wait for one that is gone
 
 
 async def _hear_written(context: Context) -> Written | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from kvcluster.load.watching.phases import Written, tell_written, wait_drained
+from kvcluster.load.watching.phases import Written, tell_written, wait_readers
 from kvcluster.load.workloads import Context
 
 Done = Callable[[str | None], None]
@@ -47,10 +47,11 @@ class Writer:
     async def run(self, readers: int) -> None:
         """Warm-up and what is measured, as phases.py has it."""
         context, plan = self._context, self._context.plan
+        await wait_readers(context, readers)
         if plan.warm_up_s:
             await self._write_phase(0, plan.warm_up_s)
             tell_written(context, Written(self.puts, self.failed, False))
-            await wait_drained(context, readers)
+            await wait_readers(context, readers)
         await self._write_phase(0 if plan.duration_s else plan.put_total, plan.duration_s)
         tell_written(context, Written(self.puts, self.failed, True))
 

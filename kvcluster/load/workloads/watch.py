@@ -17,16 +17,12 @@ from kvcluster.wire import Outcome
 
 PUT = "/etcdserverpb.KV/Put"
 
-__all__ = ["make", "merge", "processes"]
+__all__ = ["make", "make_side", "merge", "processes"]
 
 
 def processes(plan: Plan) -> int:
     """The readers, no more than there are streams, and the writer: the last one."""
     return min(plan.workers, plan.streams) + 1
-
-
-def selection_of(plan: Plan) -> Selection:
-    return Selection(plan.prefix.encode(), plan.watched, plan.watched_keys, max(plan.key_size - len(plan.prefix), 1))
 
 
 def part(amount: int, parts: int, index: int) -> range:
@@ -35,13 +31,21 @@ def part(amount: int, parts: int, index: int) -> range:
 
 
 def make(context: Context) -> Workload:
+    plan = context.plan
+    width = plan.key_size - len(plan.prefix)
+    selection = Selection(plan.prefix.encode(), plan.watched, plan.watched_keys, width)
+    return make_side(context, selection, plan.watch_per_stream)
+
+
+def make_side(context: Context, selection: Selection, per_stream: int) -> Workload:
+    """What this process is: a reader, or the writer."""
     plan, readers = context.plan, context.processes - 1
     if context.index == readers:
-        return WriterWorkload(context, selection_of(plan), readers)
+        return WriterWorkload(context, selection, readers)
     conns = part(plan.conns, readers, context.index)
     reader = Reader(
-        context, selection_of(plan), streams=part(plan.streams, readers, context.index),
-        per_stream=plan.watch_per_stream, conns=max(len(conns), 1), offset=conns.start,
+        context, selection, streams=part(plan.streams, readers, context.index), per_stream=per_stream,
+        conns=max(len(conns), 1), offset=conns.start,
     )  # fmt: skip
     return ReaderWorkload(reader)
 

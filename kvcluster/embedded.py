@@ -39,7 +39,7 @@ from kvcluster.client import (
     is_safe_to_repeat,
 )
 from kvcluster.errors import CompactedError, EmptyKeyError, EtcdError, LeaseNotFoundError, StoppedError
-from kvcluster.member import Applied, LeaseAnswer, Member, ops
+from kvcluster.member import Applied, LeaseAnswer, Member, PutFields, encode_put, ops
 from kvcluster.mvcc import KeyValue as StoredKeyValue
 from kvcluster.rpc import RpcServices
 from kvcluster.watch import Subscription
@@ -194,11 +194,13 @@ class EmbeddedClient(UnaryCalls):
 
     # -- writes -----------------------------------------------------------------------------------------------------
 
-    async def _propose(self, op: int, request: Any) -> Applied:
-        """The outcome of a change. Raises its refusal."""
-        shell = self._shell()
+    async def _propose(self, op: int, payload: bytes, request: Any) -> Applied:
+        """The outcome of a change. Raises its refusal. request: what `payload` says, so that it is not parsed again."""
+        if self._closed:
+            raise ClientClosedError
+        shell = self._find()
         future: asyncio.Future[Applied] = asyncio.get_running_loop().create_future()
-        shell.member.propose(op, request.SerializeToString(), partial(_settle, future), request)
+        shell.member.propose(op, payload, partial(_settle, future), request)
         shell.wake()
         applied = await future
         if applied.error is not None:
@@ -208,7 +210,10 @@ class EmbeddedClient(UnaryCalls):
     async def put(self, key: bytes, value: bytes, *, lease: int = 0, prev_kv: bool = False) -> PutResult:
         if not key:
             raise EmptyKeyError
-        applied = await self._propose(ops.PUT, pb.PutRequest(key=key, value=value, lease=lease, prev_kv=prev_kv))
+        if not (isinstance(key, bytes) and isinstance(value, bytes)):
+            raise TypeError(f"key and value must be bytes, not {type(key).__name__} and {type(value).__name__}")
+        fields = PutFields(key, value, lease, prev_kv)
+        applied = await self._propose(ops.PUT, encode_put(fields), fields)
         if not applied.body:
             return PutResult(applied.revision)
         return codec.decode_put(pb.PutResponse.FromString(applied.body), applied.revision)
@@ -217,7 +222,7 @@ class EmbeddedClient(UnaryCalls):
         if not key:
             raise EmptyKeyError
         request = pb.DeleteRangeRequest(key=key, range_end=range_end, prev_kv=prev_kv)
-        applied = await self._propose(ops.DELETE_RANGE, request)
+        applied = await self._propose(ops.DELETE_RANGE, request.SerializeToString(), request)
         return codec.decode_delete(pb.DeleteRangeResponse.FromString(applied.body), applied.revision)
 
     async def put_if(self, key: bytes, value: bytes, *, mod_revision: int, lease: int = 0) -> PutIfResult:
@@ -229,7 +234,7 @@ class EmbeddedClient(UnaryCalls):
     async def _swap(self, key: bytes, request: pb.TxnRequest) -> PutIfResult:
         if not key:
             raise EmptyKeyError
-        applied = await self._propose(ops.TXN, request)
+        applied = await self._propose(ops.TXN, request.SerializeToString(), request)
         return codec.decode_put_if(pb.TxnResponse.FromString(applied.body), applied.revision)
 
     # -- watches ----------------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ state       what may be read and changed
 from kvcluster.apply import ops, txn_plan
 from kvcluster.apply.applied import Applied
 from kvcluster.apply.applier import Applier
+from kvcluster.apply.kv import PutFields, encode_put
 from kvcluster.apply.state import State
 from kvcluster.apply.txn_plan import Op, TxnPlan, plan_txn
 
-__all__ = ["Applied", "Applier", "Op", "State", "TxnPlan", "ops", "plan_txn", "txn_plan"]
+__all__ = ["Applied", "Applier", "Op", "PutFields", "State", "TxnPlan", "encode_put", "ops", "plan_txn", "txn_plan"]

@@ -7,13 +7,42 @@ to the lease it names (0: to none), a delete frees it. A refusal changes nothing
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from kvcluster import pb
 from kvcluster.apply.applied import Applied
 from kvcluster.apply.state import State
 from kvcluster.apply.wire import delete_body, put_body
 from kvcluster.errors import KeyNotFoundError
-from kvcluster.mvcc import DELETE, Event
+from kvcluster.mvcc import DELETE, Event, encode_varint
+
+
+class PutFields(NamedTuple):
+    """What applying reads of a PutRequest, for those who have the fields and no message."""
+
+    key: bytes
+    value: bytes
+    lease: int = 0
+    prev_kv: bool = False
+    ignore_value: bool = False
+    ignore_lease: bool = False
+
+
+def encode_put(fields: PutFields) -> bytes:
+    """The PutRequest (1 key, 2 value, 3 lease, 4 prev_kv, 5 ignore_value, 6 ignore_lease) as protobuf encodes it."""
+    key, value, lease, prev_kv, ignore_value, ignore_lease = fields
+    parts = [b"\x0a", encode_varint(len(key)), key] if key else []
+    if value:
+        parts += (b"\x12", encode_varint(len(value)), value)
+    if lease:
+        parts += (b"\x18", encode_varint(lease))
+    if prev_kv:
+        parts.append(b"\x20\x01")
+    if ignore_value:
+        parts.append(b"\x28\x01")
+    if ignore_lease:
+        parts.append(b"\x30\x01")
+    return b"".join(parts)
 
 
 def follow_leases(state: State, events: Sequence[Event]) -> None:
@@ -29,7 +58,7 @@ def follow_leases(state: State, events: Sequence[Event]) -> None:
             lessor.detach(kv.key)
 
 
-def apply_put(state: State, request: pb.PutRequest) -> Applied:
+def apply_put(state: State, request: pb.PutRequest | PutFields) -> Applied:
     """etcd.md 2.3. Raises LeaseNotFoundError for an unknown lease, KeyNotFoundError for ignore_* on a missing key."""
     key, value, lease = request.key, request.value, request.lease
     store = state.store

@@ -262,8 +262,10 @@ class Cluster:
 
     def _find_leading(self) -> Driver:
         driver = self._leader_seat.driver
-        if driver is not None and driver.member.is_leader:  # the usual case, hot
-            return driver
+        if driver is not None:  # the usual case, hot
+            member = driver.member
+            if member.leader == member.id:
+                return driver
         number = self.leader()
         candidates = self._seats if number is None else [self._seats[number]]
         for seat in candidates:

@@ -157,6 +157,8 @@ class Hub:
         if revision != self.revision + 1:
             raise ValueError(f"revision {revision} published after {self.revision}")
         self.revision = revision
+        if not self._all:
+            return
         find, touched = self._table.find, self._touched
         for event in events:
             is_delete = event.type == DELETE

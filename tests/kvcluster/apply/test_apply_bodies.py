@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvcluster import pb
-from kvcluster.apply import Applier, State, ops
+from kvcluster.apply import Applier, PutFields, State, encode_put, ops
 from kvcluster.apply.wire import (
     EMPTY_HEADER,
     delete_body,
@@ -163,3 +163,14 @@ def test_ranges_are_those_of_the_twin(history: list[Any], compact_at: int, reque
         else:
             assert applied.error is None and applied.revision == store.revision
             assert applied.body == expected.SerializeToString()
+
+
+@given(
+    st.binary(max_size=300), st.binary(max_size=300), st.integers(-(2**63), 2**63 - 1), st.booleans(), st.booleans(),
+    st.booleans(),
+)  # fmt: skip
+def test_a_put_from_fields_is_the_message(
+    key: bytes, value: bytes, lease: int, prev_kv: bool, ignore_value: bool, ignore_lease: bool
+) -> None:
+    fields = PutFields(key, value, lease, prev_kv, ignore_value, ignore_lease)
+    assert encode_put(fields) == pb.PutRequest(**fields._asdict()).SerializeToString()

@@ -6,6 +6,7 @@ The API server is ours both times; what differs is the store below. CPU is the A
 from __future__ import annotations
 
 import asyncio
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 
 import aiohttp
 
-from benchmarks.pairs import Measured, run_pairs
+from benchmarks.pairs import Figures, run_pairs
 from benchmarks.servers import Server, api_server, etcd_server, kvcluster_server
 
 PODS, LISTS, CALLERS = 500, 200, 8
@@ -38,7 +39,7 @@ def make_pod(number: int) -> dict:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
 
 
-async def workload(server: Server) -> Measured:
+async def measure(server: Server) -> Figures:
     pods = f"http://{server.endpoint}/api/v1/namespaces/default/pods"
     latencies: list[float] = []
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
@@ -55,14 +56,16 @@ async def workload(server: Server) -> Measured:
                 assert body.count(b'"uid"') == PODS
                 latencies.append(time.perf_counter() - begun)
 
-        started = time.perf_counter()
+        started, cpu_s = time.perf_counter(), server.cpu_s()
         await asyncio.gather(*(caller(LISTS // CALLERS) for _ in range(CALLERS)))
         seconds = time.perf_counter() - started
-    return Measured(LISTS, seconds, latencies)
+        cpu_us = (server.cpu_s() - cpu_s) / LISTS * 1e6
+    p50_ms, p99_ms = (1e3 * each for each in (statistics.median(latencies), statistics.quantiles(latencies, n=100)[98]))
+    return Figures(LISTS / seconds, cpu_us, p50_ms, p99_ms)
 
 
 def main(pairs: int = 3) -> dict:
-    return run_pairs("list_pods", "lists of 500 pods/s", workload, pairs, on_ours, on_etcd)
+    return run_pairs("list_pods", "lists of 500 pods through the API server", measure, pairs, on_ours, on_etcd)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,30 @@ writer, reader     the two sides of a run
 figures      shares → the "watch" block of a result
 """
 
-from kvcluster.load.watching.figures import merge
+from kvcluster.load.watching.batch import Batch, BatchMemo
+from kvcluster.load.watching.deliveries import Deliveries, Watchers
+from kvcluster.load.watching.figures import merge, share_of
+from kvcluster.load.watching.phases import Written, follow, wait_readers
 from kvcluster.load.watching.reader import Reader
 from kvcluster.load.watching.selection import Selection
-from kvcluster.load.watching.stamp import stamp_value
+from kvcluster.load.watching.stamp import read_stamp_text, stamp_text, stamp_value
 from kvcluster.load.watching.writer import Done, Writer
 
-__all__ = ["Done", "Reader", "Selection", "Writer", "merge", "stamp_value"]
+__all__ = [
+    "Batch",
+    "BatchMemo",
+    "Deliveries",
+    "Done",
+    "Reader",
+    "Selection",
+    "Watchers",
+    "Writer",
+    "Written",
+    "follow",
+    "merge",
+    "read_stamp_text",
+    "share_of",
+    "stamp_text",
+    "stamp_value",
+    "wait_readers",
+]

@@ -162,6 +162,7 @@ class WatchStream:
             return  # an unknown id gets no answer
         if watched.subscription is not None:  # else it was compacted, and its id is free from now on
             self._hub.cancel(watched.subscription)
+            watched.subscription = None  # which has it as its tag: a cycle
         self._answer(pb.WatchResponse(watch_id=watch_id, canceled=True))
 
     def _answer(self, response: pb.WatchResponse) -> None:
@@ -245,5 +246,6 @@ class WatchStream:
         for watched in self._watched.values():
             if watched.subscription is not None:
                 self._hub.cancel(watched.subscription)
+                watched.subscription = None
         self._watched.clear()
         self._full.clear()

@@ -154,8 +154,10 @@ class ClientProtocol(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._gone()
         self._transport = None
-        if self._wire is not None:
-            self._wire.lost()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.lost()
+            wire.dismantle()
             self._driver.wake()
 
     def close(self) -> None:

@@ -10,7 +10,6 @@ Memory only: the log lives in MemoryStorage, and the server's incarnation is dra
 from __future__ import annotations
 
 import asyncio
-import gc
 import secrets
 import socket
 
@@ -19,11 +18,9 @@ from kvcluster.member import Member, MemberConfig, MemberRecord, member_id
 from kvcluster.peer import TcpPeerTransport
 from kvcluster.raft import MemoryStorage
 from kvcluster.rpc import RpcServices
+from kvcluster.server.collector import Collector
 from kvcluster.server.driver import Driver
 from kvcluster.server.listener import ClientListener, bind, max_message_bytes, url_of
-
-GC_THRESHOLD = 50_000
-"""Allocations between two collections of the young: a store makes many objects that stay, and hardly any cycles."""
 
 
 def build_member_config(config: ServerConfig, client_urls: tuple[str, ...], incarnation: int) -> MemberConfig:
@@ -59,7 +56,7 @@ class Server:
         self._listener: ClientListener | None = None
         self._grpcio: object | None = None
         self._peers: TcpPeerTransport | None = None
-        self._gc_before: tuple[int, int, int] | None = None
+        self._collector = Collector()
 
     @property
     def driver(self) -> Driver:
@@ -110,9 +107,7 @@ class Server:
             self._listener = ClientListener(self._driver, services)
             for listening in sockets:
                 await self._listener.serve(listening)
-        self._gc_before = gc.get_threshold()
-        gc.set_threshold(GC_THRESHOLD, 20, 50)
-        gc.freeze()
+        self._collector.start()
 
     async def _start_peers(self, member_config: MemberConfig, incarnation: int) -> None:
         driver = self.driver
@@ -165,7 +160,4 @@ class Server:
             await self._grpcio.stop()  # type: ignore[attr-defined]
         if self._peers is not None:
             await self._peers.stop()
-        if self._gc_before is not None:
-            gc.set_threshold(*self._gc_before)
-            gc.unfreeze()
-            self._gc_before = None
+        self._collector.stop()

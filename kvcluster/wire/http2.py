@@ -387,6 +387,11 @@ class Http2:
         if self._is_client:
             self._highest_id = stream.id
 
+    def dismantle(self) -> None:
+        """Nobody uses it again: it lets go of its handler, and of itself."""
+        self.outbox.dismantle()
+        del self.take_output, self._handler
+
     def _end_local(self, stream: Stream) -> None:
         """Our side's end is out. A server's end is the call's: a client that still sends is told to stop (§8.1)."""
         stream.local_ended = True

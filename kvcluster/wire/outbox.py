@@ -95,6 +95,10 @@ class Outbox:
         self._on_ended = on_ended
         self._on_drain = on_drain
 
+    def dismantle(self) -> None:
+        """Nobody uses it again."""
+        del self._on_output, self._on_ended, self._on_drain
+
     @property
     def can_send(self) -> bool:
         """Whether any DATA may go out."""

@@ -22,7 +22,7 @@ def hash_at(index: Index, history: History, compacted_revision: int, revision: i
     """The pairs that lie below the compacted revision in key order, then the changes from it up to `revision`."""
     crc = crc32(b"%d" % compacted_revision)
     for key in index.keys_between(b"", TO_THE_END) if compacted_revision > 0 else ():
-        kv = version_at(index.versions[key], compacted_revision)
+        kv = version_at(index.versions_of(key), compacted_revision)
         if kv is not None and kv.mod_revision < compacted_revision:
             crc = _add(crc, kv)
     first = max(compacted_revision, history.first)

@@ -37,14 +37,14 @@ class Remains:
 
 def _free_index(index: Index, budget: int) -> bool:
     """The history holds most records too, so this frees lists, not records. True: there is more."""
-    versions = index.versions
-    while versions and budget > 0:
-        key, kept = versions.popitem()
-        budget -= 1
-        if isinstance(kept, list) and len(kept) > budget + 1:
-            del kept[-(budget + 1) :]
-            versions[key] = kept
-            return True
+    for versions in index.tables:
+        while versions and budget > 0:
+            key, kept = versions.popitem()
+            budget -= 1
+            if isinstance(kept, list) and len(kept) > budget + 1:
+                del kept[-(budget + 1) :]
+                versions[key] = kept
+                return True
     for keys in (index.live, index.dead):
         while keys and budget > 0:
             keys.pop()

@@ -57,7 +57,7 @@ def encode_snapshot(index: Index, history: History, revision: int, compacted_rev
     base = 0
     parts: list[bytes] = []
     for key in index.keys_between(b"", TO_THE_END) if compacted_revision > 0 else ():
-        kv = version_at(index.versions[key], compacted_revision)
+        kv = version_at(index.versions_of(key), compacted_revision)
         if kv is not None and kv.mod_revision < compacted_revision:
             parts.append(_encode_record(kv))
             base += 1
@@ -149,7 +149,7 @@ class SnapshotEncoder:
         key = b""
         while keys := index.keys_from(key, STRIDE):
             for key in keys:
-                kv = version_at(index.versions[key], compacted_revision)
+                kv = version_at(index.versions_of(key), compacted_revision)
                 yield kv if kv is not None and kv.mod_revision < compacted_revision else None
             key += b"\0"  # the next key there can be
 

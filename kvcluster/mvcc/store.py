@@ -269,7 +269,7 @@ class Store:
         first = max(self.compacted_revision, self._history.first)
         for revision, events in enumerate(self.batches(first, self.revision + 1 - first), first):
             for event in events:
-                kept = as_list(self._index.versions[event.kv.key])
+                kept = as_list(self._index.versions_of(event.kv.key))
                 repeated = sum(other.kv.key == event.kv.key for other in events) > 1
                 assert any(kv is event.kv for kv in kept) or (repeated and revision == self.compacted_revision), event
                 assert event.prev is None or (revision > self.compacted_revision and event.prev.version)

@@ -47,7 +47,8 @@ def build_table() -> str:
         f"{datetime.date.today().isoformat()}, {_processor()}, CPython {platform.python_version()}, "
         f"{platform.system()} {platform.release().split('-')[0]}; etcd 3.5.1.",
         "",
-        "| work | ours /s | etcd /s | ratio: median of pairs | mark | pairs | server CPU per unit, ratio | mark | p99 ms, ours / etcd |",
+        "| work | ours /s | etcd /s | ratio: median of pairs | mark | pairs | server CPU per unit, ratio | mark "
+        "| p99 ms, ours / etcd |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name in [*(work.name for work in works.WORKS), "list_pods"]:

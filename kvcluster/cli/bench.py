@@ -11,15 +11,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from kvcluster.cli.running import fail, run_command
 from kvcluster.errors import ConfigError, KvClusterError
-
-if TYPE_CHECKING:
-    from kvcluster.load import Plan, Result
 
 bench = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Load-test any etcd v3, or the watches of any API server."
@@ -181,7 +178,7 @@ def run_bench(workload: str, values: dict[str, Any]) -> int:
     except ConfigError as error:
         return fail(str(error), 2)
 
-    def judge(result: Result) -> int:
+    def judge(result: Any) -> int:
         code = _write(result.to_json(), output)
         failures = [failure for condition in conditions if (failure := condition.failure(result.to_json()))]
         for failure in failures:
@@ -203,15 +200,13 @@ def _check_files(output: Mapping[str, Any]) -> None:
         check_plots()
 
 
-def _run(plan: Plan, output: Mapping[str, Any], judge: Callable[[Result], int]) -> int:
-    from kvcluster.load import run_plan
-    from kvcluster.load.progress import follow
+def _run(plan: Any, output: Mapping[str, Any], judge: Callable[[Any], int]) -> int:
+    """plan: a load.Plan; judge: what becomes of the load.Result."""
+    from kvcluster.load import follow, run_on_dask, run_plan
 
     async def run() -> int:
         with follow(plan, quiet=output["no_progress"]) as on_progress:
             if output["dask"]:
-                from kvcluster.load.dask import run_on_dask
-
                 result = await run_on_dask(plan, output["dask"], on_progress)
             else:
                 result = await run_plan(plan, on_progress)

@@ -8,10 +8,23 @@ links       connections          recorder     latencies and errors   worker, wor
 It knows servers only through kvcluster.client and kvcluster.wire; nothing here imports a server.
 """
 
+from kvcluster.load.dask import run_on_dask
 from kvcluster.load.links import LoadError
 from kvcluster.load.plan import Plan, PlanError
+from kvcluster.load.progress import follow
 from kvcluster.load.result import Result, build_result
 from kvcluster.load.workers import Progress, run_plan
 from kvcluster.load.workloads import WORKLOADS
 
-__all__ = ["WORKLOADS", "LoadError", "Plan", "PlanError", "Progress", "Result", "build_result", "run_plan"]
+__all__ = [
+    "WORKLOADS",
+    "LoadError",
+    "Plan",
+    "PlanError",
+    "Progress",
+    "Result",
+    "build_result",
+    "follow",
+    "run_on_dask",
+    "run_plan",
+]

@@ -63,6 +63,8 @@ WRITER: dict[str, Flag] = {
     "clients": (int, 1, "Callers that write."),
     "put_total": (int, 1000, "Writes."),
     "put_rate": (float, 0.0, "Writes a second, whatever the answers do; 0: as fast as the callers can."),
+    "duration_s": (float, 0.0, "Seconds of writing; 0: until --put-total."),
+    "warm_up_s": (float, 1.0, "Seconds of writing that come first and do not count, once all was delivered."),
 }
 STREAMS: dict[str, Flag] = {"streams": (int, 10, "Watch streams.")}
 WATCHES: dict[str, Flag] = {
@@ -77,6 +79,7 @@ KUBE: dict[str, Flag] = {
     "namespace": (str, "bench", "Where; it is made if it is not there."),
     "objects": (int, 100, "Objects that are written, again and again."),
     "informers": (int, 10, "Lists that go on as watches."),
+    "val_size": (int, 256, "Bytes of padding in each object."),
     "token_file": (str, "", "A file with a bearer token."),
     "ca_file": (str, "", "A file with the certificates to trust, for https endpoints."),
 }

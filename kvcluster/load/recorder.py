@@ -106,7 +106,8 @@ def merge(shares: Sequence[Share]) -> dict[str, Any]:
     histogram = new_histogram()
     texts: dict[str, int] = {}
     for share in shares:
-        histogram.decode_and_add(share["histogram"])
+        if share["operations"]:  # an empty one would make the smallest value 0
+            histogram.decode_and_add(share["histogram"])
         for text, times in share["error_texts"].items():
             texts[text] = texts.get(text, 0) + times
     return {

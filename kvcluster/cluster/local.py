@@ -33,7 +33,7 @@ from kvcluster.member import Applied, Member, MemberConfig, MemberRecord, member
 from kvcluster.peer import MemoryNetwork
 from kvcluster.raft import MemoryStorage
 from kvcluster.rpc import RpcServices
-from kvcluster.server import ClientListener, Driver
+from kvcluster.server import ClientListener, Collector, Driver
 
 MAX_MEMBERS = 9
 READY_S = 10.0
@@ -96,6 +96,7 @@ class Cluster:
             self._seats.append(_Seat(config, MemoryStorage(voters=ids)))
         self._leader_seat = self._seats[0]
         self._ticked: asyncio.Future[None] | None = None
+        self._collector = Collector()
 
     async def __aenter__(self) -> Cluster:
         await self.start()
@@ -109,12 +110,15 @@ class Cluster:
     async def start(self) -> None:
         """Starts all members; returns when they have a leader and know each other's names. Raises TimeoutError."""
         try:
+            self._collector.start()
             for number in range(len(self._seats)):
                 self._start_seat(number)
+            drivers = [self._driver(seat) for seat in self._seats]
+            drivers[0].member.campaign()  # all are here: nobody needs to find out by waiting that nobody leads
             async with asyncio.timeout(READY_S):
+                for driver in drivers:
+                    await driver.until(partial(_knows_all, driver.member))
                 await self.wait_leader()
-                while not all(_knows_all(self._driver(seat).member) for seat in self._seats):
-                    await self._next_tick()
         except BaseException:
             await self.stop()
             raise
@@ -126,6 +130,7 @@ class Cluster:
                 await self.stop_member(number)
         for client in list(self._clients):
             client.fail_watches(StoppedError())
+        self._collector.stop()
 
     async def stop_member(self, member: int) -> None:
         """It answers "server stopped" to whoever waits, and is gone. Its storage stays. ValueError if it is not running."""

@@ -251,6 +251,12 @@ class Member:
             pass
         self._mirror_raft()
 
+    def campaign(self) -> None:
+        """Stands for election now and not after its timeout. For the shell of a cluster that starts new: at any other time it
+        only disturbs. Does nothing at a leader."""
+        self._node.campaign()
+        self._mirror_raft()
+
     def report_unreachable(self, id: int) -> None:
         """Messages to that member could not be delivered."""
         self._node.report_unreachable(id)

@@ -38,7 +38,7 @@ from kvcluster.peer.protocol import (
 log = logging.getLogger(__name__)
 
 MAX_BUFFER_BYTES = 64 * 1024 * 1024
-RETRY_S = 0.1
+RETRY_S = 0.05
 MAX_RETRY_S = 1.0
 HANDSHAKE_S = 5.0
 
@@ -111,6 +111,15 @@ class TcpPeerTransport:
         """Returns once the link to that member is up. Raises KeyError where there is none; bound it with asyncio.timeout."""
         await self._links[member_id].is_up.wait()
 
+    async def met(self, member_id: int) -> None:
+        """Returns once both ways to and from that member are up. As `connected`."""
+        await self._links[member_id].is_up.wait()
+        await self._links[member_id].is_heard.wait()
+
+    def heard(self, member_id: int) -> None:
+        """That member has connected to this one."""
+        self._links[member_id].is_heard.set()
+
     def knows(self, member_id: int) -> bool:
         """Whether it is one of the others."""
         return member_id in self._links
@@ -134,6 +143,8 @@ class _Link:
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
         self.is_up = asyncio.Event()
+        self.is_heard = asyncio.Event()
+        """The other way, from it to us, has been up."""
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"peer link to {self._peer:x}")
@@ -255,6 +266,7 @@ class _Incoming(asyncio.Protocol):
         self._stop_timer()
         self._transport.write(encode_welcome(owner.incarnation))
         self._is_welcome = True
+        owner.heard(hello.sender)
         return True
 
     def _take_messages(self) -> None:

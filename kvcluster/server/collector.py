@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-YOUNG = 5_000
+YOUNG = 4_000
 """Objects made, and not gone again, between two collections of the young."""
 
 MIDDLE = 0

@@ -57,6 +57,7 @@ class Server:
         self._grpcio: object | None = None
         self._peers: TcpPeerTransport | None = None
         self._collector = Collector()
+        self._standing: asyncio.Future[None] | None = None
 
     @property
     def driver(self) -> Driver:
@@ -126,6 +127,22 @@ class Server:
             listening = bind("listen-peer-urls", *address)
             await self._peers.serve(listening)
         self._peers.start()
+        ids = sorted(record.id for record in member_config.members)
+        if member_config.id == ids[0]:
+            self._standing = asyncio.ensure_future(self._stand_first(self._peers, ids[1:]))
+
+    async def _stand_first(self, peers: TcpPeerTransport, others: list[int]) -> None:
+        """A cluster that starts new has no leader to be missed: its first member stands as soon as it has met a majority,
+        so that nobody waits for an election timeout."""
+        missing = (len(others) + 1) // 2
+        for meeting in asyncio.as_completed([peers.met(id) for id in others]):
+            await meeting
+            missing -= 1
+            if not missing:
+                break
+        if not self.member.leader and not self.member.term:
+            self.member.campaign()
+            self.driver.wake()
 
     async def _start_grpcio(self, services: RpcServices, sockets: list[socket.socket]) -> None:
         from kvcluster.server.grpcio_transport import GrpcioTransport  # grpcio is heavy and seldom wanted
@@ -152,6 +169,8 @@ class Server:
 
     async def stop(self) -> None:
         """Safe to call twice, and after a start that failed."""
+        if self._standing is not None:
+            self._standing.cancel()
         if self._driver is not None:
             self._driver.stop()
         if self._listener is not None:

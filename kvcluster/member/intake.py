@@ -14,7 +14,7 @@ from kvcluster.apply import State
 from kvcluster.member.snapshot import StateDecoder, load_state
 from kvcluster.raft import Message, Snapshot, chunks_of
 
-STEP_RECORDS = 500
+STEP_RECORDS = 300
 """Of a snapshot, in one step: about a millisecond's work."""
 
 

@@ -36,8 +36,8 @@ from kvcluster.mvcc.snapshot import SnapshotDecoder, SnapshotEncoder, encode_sna
 from kvcluster.mvcc.txn import Txn
 
 FIRST_REVISION = 1
-COMPACT_RECORDS = 1000
-"""What a step of a compaction frees: about two milliseconds' worth. etcd's batches are 1000 too."""
+COMPACT_RECORDS = 500
+"""What a step of a compaction frees, or of a load reads: one or two milliseconds' work."""
 NEVER_COMPACTED = -1
 
 

@@ -6,6 +6,7 @@ unless ignoring it changes nothing a client could see.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -17,11 +18,25 @@ STATES = ("new",)
 LOG_LEVELS = ("debug", "info", "warn", "error")
 
 
+_PARTS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
 class Address(NamedTuple):
     """host and port of a URL."""
 
     host: str
     port: int
+
+
+def parse_duration(flag: str, text: str) -> float:
+    """Seconds of "1h30m", "500ms", "10s" (Go's notation; 0 needs no unit). Raises ConfigError naming the flag."""
+    parts = _PARTS.findall(text)
+    if text == "0":
+        return 0.0
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ConfigError(f'--{flag}: "{text}" is no duration; expected for example 500ms, 10s, 5m or 1h30m')
+    return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
 
 
 def parse_url(flag: str, url: str) -> Address:

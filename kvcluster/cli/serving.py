@@ -1,16 +1,16 @@
-"""`kvcluster serve`: one member, until a signal, or until the others refuse it."""
+"""`kvcluster serve`: its flags, and one member until a signal, or until the others refuse it."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import sys
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, NoReturn
 
-from kvcluster.cli.running import UsageError, fail, run_command
-from kvcluster.cluster import Compactor, build_compactor, parse_duration, run_compactor
-from kvcluster.config import ServerConfig
-from kvcluster.embedded import EmbeddedClient
+from kvcluster.cli.running import UsageError, drop_true, fail, run_command
+from kvcluster.config import ServerConfig, parse_duration
 from kvcluster.errors import ConfigError, KvClusterError
 from kvcluster.peer import PeerRefusedError
 from kvcluster.server import Server
@@ -41,6 +41,62 @@ class ServeOptions(NamedTuple):
     log_level: str
     data_dir: str | None
     ignored: tuple[str, ...]
+
+
+IGNORED = "Accepted, and ignored: it means nothing to a store in memory."
+
+# flag: (default, help); the type is the default's.
+FLAGS: dict[str, tuple[str | int, str]] = {
+    "name": ("default", "This member's name in --initial-cluster."),
+    "listen-client-urls": ("http://127.0.0.1:2379", "URLs with commas; port 0 = any free one."),
+    "advertise-client-urls": ("", "What to tell clients. Default: the same."),
+    "listen-peer-urls": ("http://127.0.0.1:2380", "Where the other members reach this one."),
+    "initial-advertise-peer-urls": ("http://127.0.0.1:2380", "The same, as the others know it."),
+    "initial-cluster": ("", "NAME=PEER_URL,… of all members. Default: this one alone."),
+    "initial-cluster-token": ("etcd-cluster", "Tells clusters apart."),
+    "initial-cluster-state": ("new", "Only: new."),
+    "heartbeat-interval": (100, "Milliseconds."),
+    "election-timeout": (1000, "Milliseconds."),
+    "snapshot-count": (10_000, "Entries of the log between snapshots."),
+    "max-request-bytes": (1536 * 1024, "The largest request."),
+    "max-txn-ops": (128, "The most operations of a transaction."),
+    "auto-compaction-mode": ("periodic", "periodic or revision."),
+    "auto-compaction-retention": ("0", "5m, 1 (hour), or revisions; 0 = off."),
+    "watch-progress-notify-interval": ("10m", "A duration such as 5s or 10m."),
+    "transport": ("native", "Who speaks gRPC: native or grpcio."),
+    "log-level": ("info", "debug, info, warn or error."),
+}
+IGNORED_FLAGS = ("quota-backend-bytes", "logger", "log-outputs")
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line for what is wrong, as everywhere in this program."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.exit(fail(f"serve: {message}; see kvcluster serve --help", 2))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="kvcluster serve",
+        description="Run one member, with etcd's flag names. Its data is in memory only.",
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    for name, (default, text) in FLAGS.items():
+        parser.add_argument(f"--{name}", default=default, type=type(default), metavar=type(default).__name__, help=text)
+    parser.add_argument("--data-dir", help="Refused: storage on disk does not exist yet.")
+    parser.add_argument("--unsafe-no-fsync", action="store_true", help=IGNORED)
+    for name in IGNORED_FLAGS:
+        parser.add_argument(f"--{name}", help=IGNORED)
+    return parser
+
+
+def main_serve(arguments: Sequence[str]) -> int:
+    """Parses the flags of `kvcluster serve` and runs it; the exit code. A wrong flag ends the process with 2."""
+    flags = vars(build_parser().parse_args(drop_true(arguments)))
+    ignored = tuple(name for name in ("unsafe-no-fsync", *IGNORED_FLAGS) if flags.pop(name.replace("-", "_")))
+    return run_serve(ServeOptions(**flags, ignored=ignored))
 
 
 def _urls(text: str) -> tuple[str, ...]:
@@ -75,11 +131,27 @@ def build_config(options: ServeOptions) -> ServerConfig:
     return config
 
 
+Compaction = Callable[[Server], Awaitable[None]]
+
+
+def build_compaction(options: ServeOptions) -> Compaction | None:
+    """What compacts a server until it is cancelled; None for retention 0, when nothing of it is loaded. Raises ConfigError."""
+    if options.auto_compaction_mode == "periodic" and options.auto_compaction_retention == "0":
+        return None
+    from kvcluster.cluster import build_compactor, run_compactor
+    from kvcluster.embedded import EmbeddedClient
+
+    compactor = build_compactor(options.auto_compaction_mode, options.auto_compaction_retention)
+    if compactor is None:
+        return None
+    return lambda server: run_compactor(compactor, server.member, EmbeddedClient(lambda: server.driver))
+
+
 def run_serve(options: ServeOptions) -> int:
     """The exit code of `kvcluster serve`."""
     try:
         config = build_config(options)
-        compactor = build_compactor(options.auto_compaction_mode, options.auto_compaction_retention)
+        compaction = build_compaction(options)
     except ConfigError as error:
         return fail(str(error), 2)
     logging.basicConfig(
@@ -87,19 +159,18 @@ def run_serve(options: ServeOptions) -> int:
     )
     for flag in options.ignored:
         log.warning("--%s is accepted and ignored: the store is in memory", flag)
-    return run_command(lambda: _serve(config, compactor), UsageError, KvClusterError, PeerRefusedError, OSError)
+    return run_command(lambda: _serve(config, compaction), UsageError, KvClusterError, PeerRefusedError, OSError)
 
 
-async def _serve(config: ServerConfig, compactor: Compactor | None) -> int:
+async def _serve(config: ServerConfig, compaction: Compaction | None) -> int:
     server = Server(config)
     tasks: list[asyncio.Task[None]] = []
     try:
         await server.start()
         print(f"serving on {server.client_url}", flush=True)
         tasks.append(asyncio.ensure_future(_report_ready(server)))
-        if compactor is not None:
-            client = EmbeddedClient(lambda: server.driver)
-            tasks.append(asyncio.ensure_future(run_compactor(compactor, server.member, client)))
+        if compaction is not None:
+            tasks.append(asyncio.ensure_future(compaction(server)))
         if server.failed is None:
             await asyncio.Event().wait()
         else:

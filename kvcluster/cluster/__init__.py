@@ -1,6 +1,6 @@
 """Whole clusters: members in this process (`Cluster`), or as processes of this machine (`ProcessCluster`)."""
 
-from kvcluster.cluster.compactor import Compactor, build_compactor, parse_duration, run_compactor
+from kvcluster.cluster.compactor import Compactor, build_compactor, run_compactor
 from kvcluster.cluster.local import Cluster
 from kvcluster.cluster.processes import BASE_PORT, MemberStatus, ProcessCluster, cluster_status, end_cluster
 from kvcluster.cluster.state import ClusterError, MemberProcess, StateFolder, default_state_dir, is_alive
@@ -19,6 +19,5 @@ __all__ = [
     "default_state_dir",
     "end_cluster",
     "is_alive",
-    "parse_duration",
     "run_compactor",
 ]

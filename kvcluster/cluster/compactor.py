@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections import deque
 
+from kvcluster.config import parse_duration
 from kvcluster.embedded import EmbeddedClient
 from kvcluster.errors import CompactedError, ConfigError, EtcdError
 from kvcluster.member import Member
@@ -22,18 +22,6 @@ log = logging.getLogger(__name__)
 
 INTERVAL_S = 300.0
 MODES = ("periodic", "revision")
-_PARTS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def parse_duration(flag: str, text: str) -> float:
-    """Seconds of "1h30m", "500ms", "10s" (Go's notation; 0 needs no unit). Raises ConfigError naming the flag."""
-    parts = _PARTS.findall(text)
-    if text == "0":
-        return 0.0
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ConfigError(f'--{flag}: "{text}" is no duration; expected for example 500ms, 10s, 5m or 1h30m')
-    return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
 
 
 class Compactor:

@@ -117,9 +117,7 @@ class _Conversation:
         failed = [share["failed"] for share in shares if "failed" in share]
         if failed:
             raise LoadError(failed[0])
-        return build_result(
-            self._plan, shares, interrupted=interrupted, started_at=started_at, program=program_name()
-        )
+        return build_result(self._plan, shares, interrupted=interrupted, started_at=started_at, program=program_name())
 
     async def _hear(self) -> None:
         if self._hearing is None:

@@ -12,7 +12,6 @@ from typing import Any
 from kvcluster.errors import EtcdError, NoLeaderError, RequestTimeoutError
 from kvcluster.rpc import CLUSTER_VERSION, SERVER_VERSION
 from kvcluster.server.driver import Driver
-from kvcluster.server.metrics import MemberMetrics
 
 HEALTH_TIMEOUT_S = 5.0
 
@@ -20,7 +19,7 @@ HEALTH_TIMEOUT_S = 5.0
 class Http1:
     """A factory of protocols, one per connection."""
 
-    def __init__(self, driver: Driver, metrics: Callable[[], MemberMetrics]) -> None:
+    def __init__(self, driver: Driver, metrics: Callable[[], tuple[bytes, str]]) -> None:
         self._driver = driver
         self._metrics = metrics
         self._server: Any = None
@@ -48,7 +47,7 @@ class Http1:
             return await self._health(request.query.get("serializable") == "true")
         if request.path == "/version":
             return web.json_response({"etcdserver": SERVER_VERSION, "etcdcluster": CLUSTER_VERSION})
-        body, content_type = self._metrics().expose()
+        body, content_type = self._metrics()
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def _health(self, serializable: bool) -> Any:

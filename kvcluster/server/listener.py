@@ -10,7 +10,6 @@ from kvcluster.rpc import RpcServices
 from kvcluster.server.connections import ClientPort
 from kvcluster.server.driver import Driver
 from kvcluster.server.http1 import Http1
-from kvcluster.server.metrics import MemberMetrics
 from kvcluster.wire import WireLimits
 
 BACKLOG = 1024
@@ -74,8 +73,11 @@ class ClientListener:
     def _tick(self) -> None:
         self._port.expire(self._loop.time())
 
-    def _metrics(self) -> MemberMetrics:
-        return MemberMetrics(self._driver, self._port)
+    def _metrics(self) -> tuple[bytes, str]:
+        """(text, content type). What writes Prometheus' format takes longer to load than the rest of the server."""
+        from kvcluster.server.metrics import MemberMetrics
+
+        return MemberMetrics(self._driver, self._port).expose()
 
     @property
     def connection_count(self) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kvcluster.cluster import build_compactor, parse_duration
+from kvcluster.cluster import build_compactor
+from kvcluster.config import parse_duration
 from kvcluster.errors import ConfigError
 
 

@@ -39,7 +39,9 @@ class LogModel(RuleBasedStateMachine):
         self.term += new_term
         old = [self.model[i].term for i in range(index + 1, self.last() + 1)]
         if old[:count] != [self.term] * len(old[:count]) and self.term in old:
-            self.term += 1  # a leader never contradicts itself: entries of its term follow the same entries (log matching)
+            self.term += (
+                1  # a leader never contradicts itself: entries of its term follow the same entries (log matching)
+            )
         entries = [Entry(self.term, index + 1 + n, 0, bytes([n])) for n in range(count)]
         assert self.log.try_append(index, self.term_at(index), entries)
         for entry in entries:

@@ -90,7 +90,7 @@ async def test_three_servers_elect_and_replicate(trio: Trio, stubs_on: Callable[
             }
             assert (await stubs.Status()).leader == leader.member.id
     assert len({server.member.store.hash(4) for server in trio.servers.values()}) == 1
-    families = text_string_to_metric_families(leader._listener._metrics().expose()[0].decode())  # type: ignore[union-attr]
+    families = text_string_to_metric_families(leader._listener._metrics()[0].decode())  # type: ignore[union-attr]
     values = {sample.name: sample.value for family in families for sample in family.samples}
     assert values["etcd_network_peer_sent_bytes_total"] > 0
 

@@ -38,7 +38,7 @@ from kvcluster.peer.protocol import (
 log = logging.getLogger(__name__)
 
 MAX_BUFFER_BYTES = 64 * 1024 * 1024
-RETRY_S = 0.05
+RETRY_S = 0.02
 MAX_RETRY_S = 1.0
 HANDSHAKE_S = 5.0
 

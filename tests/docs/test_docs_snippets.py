@@ -51,7 +51,7 @@ def commands() -> list[tuple[str, str]]:
     found = set()
     for page in PAGES:
         for line in page.read_text().splitlines():
-            match = re.match(r"^(?:    |\| `)((?:kvcluster|apiserver) [a-z]+)(.*)", line)
+            match = re.match(r"^(?:    |\| `)(kvcluster bench [a-z-]+|(?:kvcluster|apiserver) [a-z]+)(.*)", line)
             if match:
                 flags = re.findall(r"--[a-z][a-z-]*", match[2])
                 found.update((match[1], flag) for flag in flags or [""])
@@ -60,10 +60,10 @@ def commands() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("command", "flag"), commands())
 def test_commands_and_flags_exist(command: str, flag: str):
-    program, sub = command.split()
+    program, *sub = command.split()
     environment = {"PATH": os.environ["PATH"], "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
     run = subprocess.run(
-        [sys.executable, "-m", program, sub, "--help"],
+        [sys.executable, "-m", program, *sub, "--help"],
         cwd=ROOT,
         env=environment,
         capture_output=True,

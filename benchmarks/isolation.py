@@ -1,6 +1,6 @@
 """What a watcher that never reads does to the others: their p99 with it and without it. `python -m benchmarks.isolation`
 
-One stream of the prefix is opened and its socket never read; 100 watchers on 10 streams go on. Its memory at the server is
+One stream of the prefix is opened and its socket never read; 100 other watchers on 10 streams go on. Its memory at the server is
 bounded by the connection's buffers, so resident memory is told too.
 """
 
@@ -42,7 +42,7 @@ class Silent:
 async def _measure(server: Server, silent: int) -> tuple[float, float]:
     plan = replace(
         WATCH, endpoints=list(server.endpoints), server_pids=list(server.pids),
-        streams=10, watch_per_stream=10, put_total=4000, put_rate=2000.0, workers=1,
+        streams=10, watch_per_stream=10, put_total=2000, put_rate=400.0, workers=1,
     )  # fmt: skip
     watchers = [Silent(server.endpoint, plan.prefix.encode()) for _ in range(silent)]
     try:
@@ -58,16 +58,16 @@ def main(pairs: int = 5) -> dict[str, Any]:
     rows = []
     for number in range(1, pairs + 1):
         pair = []
-        for silent in (20, 0):
+        for silent in (1, 0):
             with kvcluster_server() as server:
                 pair.append(asyncio.run(_measure(server, silent)))
         rows.append(pair)
         print(
-            f"  pair {number}: p99 {pair[0][0]:.2f} ms with 20 silent watchers, {pair[1][0]:.2f} ms without", flush=True
+            f"  pair {number}: p99 {pair[0][0]:.2f} ms with a silent watcher, {pair[1][0]:.2f} ms without", flush=True
         )
     summary = {
         "work": "isolation",
-        "title": "p99 delivery beside 20 watchers that never read, at 2,000 puts/s",
+        "title": "p99 delivery beside a watcher that never reads, at 400 puts/s",
         "python": platform.python_version(),
         "ratio": statistics.median(with_them[0] / without[0] for with_them, without in rows),
         "mark": MARK,

@@ -31,7 +31,7 @@ from kvcluster.embedded import EmbeddedClient
 from kvcluster.errors import ConfigError, StoppedError
 from kvcluster.member import Applied, Member, MemberConfig, MemberRecord, member_id, ops
 from kvcluster.peer import MemoryNetwork
-from kvcluster.raft import MemoryStorage
+from kvcluster.raft import MemoryStorage, SnapshotUnavailable
 from kvcluster.rpc import RpcServices
 from kvcluster.server import ClientListener, Collector, Driver
 
@@ -93,7 +93,8 @@ class Cluster:
                 )  # fmt: skip
             except ValueError as cause:
                 raise ConfigError(str(cause)) from cause
-            self._seats.append(_Seat(config, MemoryStorage(voters=ids)))
+            # Volatile: nobody encodes snapshots while it runs. What a restart needs is made when a member is stopped.
+            self._seats.append(_Seat(config, MemoryStorage(voters=ids, is_volatile=True)))
         self._leader_seat = self._seats[0]
         self._ticked: asyncio.Future[None] | None = None
         self._collector = Collector()
@@ -124,10 +125,10 @@ class Cluster:
             raise
 
     async def stop(self) -> None:
-        """Stops all members; calls in flight and watches end with StoppedError. Safe to call twice."""
-        for number, seat in enumerate(self._seats):
+        """Stops all members for good; calls in flight and watches end with StoppedError. Safe to call twice."""
+        for seat in self._seats:
             if seat.driver is not None:
-                await self.stop_member(number)
+                await self._stop_seat(seat)
         for client in list(self._clients):
             client.fail_watches(StoppedError())
         self._collector.stop()
@@ -135,6 +136,10 @@ class Cluster:
     async def stop_member(self, member: int) -> None:
         """It answers "server stopped" to whoever waits, and is gone. Its storage stays. ValueError if it is not running."""
         seat = self._seat(member)
+        self._driver(seat).member.create_snapshot()
+        await self._stop_seat(seat)
+
+    async def _stop_seat(self, seat: _Seat) -> None:
         driver = self._driver(seat)
         seat.driver = None
         self._network.leave(seat.config.id)
@@ -147,14 +152,17 @@ class Cluster:
         self._wake_waiters()
 
     async def restart_member(self, member: int) -> None:
-        """Starts a stopped member again, on its storage and its ports. ValueError if it is running.
+        """Starts a stopped member again, on its storage and its ports. ValueError if it is running, or was stopped for good.
 
         Raises ConfigError where another program has taken its port.
         """
         seat = self._seat(member)
         if seat.driver is not None:
             raise ValueError(f"member {member} is running")
-        self._start_seat(member)
+        try:
+            self._start_seat(member)
+        except SnapshotUnavailable:
+            raise ValueError(f"the cluster was stopped, and member {member} with it") from None
         for host, port in seat.addresses:
             await self._serve(seat, host, port)
         for client in list(self._clients):

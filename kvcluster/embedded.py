@@ -194,28 +194,25 @@ class EmbeddedClient(UnaryCalls):
 
     # -- writes -----------------------------------------------------------------------------------------------------
 
-    async def _propose(self, op: int, payload: bytes, request: Any) -> Applied:
-        """The outcome of a change. Raises its refusal. request: what `payload` says, so that it is not parsed again."""
+    def _propose(self, op: int, payload: bytes, request: Any) -> asyncio.Future[Applied]:
+        """Will have the outcome of a change, or its refusal. request: what `payload` says, so that it is not parsed again."""
         if self._closed:
             raise ClientClosedError
         shell = self._find()
         future: asyncio.Future[Applied] = asyncio.get_running_loop().create_future()
-        shell.member.propose(op, payload, partial(_settle, future), request)
+        shell.member.propose(op, payload, partial(_conclude, future), request)
         shell.wake()
-        applied = await future
-        if applied.error is not None:
-            raise applied.error
-        return applied
+        return future
 
     async def put(self, key: bytes, value: bytes, *, lease: int = 0, prev_kv: bool = False) -> PutResult:
         if not key:
             raise EmptyKeyError
         if not (isinstance(key, bytes) and isinstance(value, bytes)):
             raise TypeError(f"key and value must be bytes, not {type(key).__name__} and {type(value).__name__}")
-        fields = PutFields(key, value, lease, prev_kv)
+        fields = _new_tuple(PutFields, (key, value, lease, prev_kv, False, False))  # hot: see build_entries in raft
         applied = await self._propose(ops.PUT, encode_put(fields), fields)
         if not applied.body:
-            return PutResult(applied.revision)
+            return _new_tuple(PutResult, (applied.revision, None))
         return codec.decode_put(pb.PutResponse.FromString(applied.body), applied.revision)
 
     async def delete(self, key: bytes, range_end: bytes = b"", *, prev_kv: bool = False) -> DeleteResult:
@@ -433,6 +430,14 @@ def _settle(future: asyncio.Future[Any], result: Any) -> None:
     """The asker may be gone by now."""
     if not future.done():
         future.set_result(result)
+
+
+def _conclude(future: asyncio.Future[Applied], applied: Applied) -> None:
+    if not future.done():
+        if applied.error is None:
+            future.set_result(applied)
+        else:
+            future.set_exception(applied.error)
 
 
 def _record(kv: StoredKeyValue) -> KeyValue:

@@ -7,6 +7,7 @@ to the lease it names (0: to none), a delete frees it. A refusal changes nothing
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from kvcluster import pb
@@ -28,12 +29,22 @@ class PutFields(NamedTuple):
     ignore_lease: bool = False
 
 
+@lru_cache(maxsize=1024)
+def _key_head(size: int) -> bytes:
+    return b"\x0a" + encode_varint(size)
+
+
+@lru_cache(maxsize=1024)
+def _value_head(size: int) -> bytes:
+    return b"\x12" + encode_varint(size)
+
+
 def encode_put(fields: PutFields) -> bytes:
     """The PutRequest (1 key, 2 value, 3 lease, 4 prev_kv, 5 ignore_value, 6 ignore_lease) as protobuf encodes it."""
     key, value, lease, prev_kv, ignore_value, ignore_lease = fields
-    parts = [b"\x0a", encode_varint(len(key)), key] if key else []
+    parts = [_key_head(len(key)), key] if key else []
     if value:
-        parts += (b"\x12", encode_varint(len(value)), value)
+        parts += (_value_head(len(value)), value)
     if lease:
         parts += (b"\x18", encode_varint(lease))
     if prev_kv:

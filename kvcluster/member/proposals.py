@@ -4,8 +4,8 @@
               └──────────────────┴───────── expire ──▶ answered with a timeout
 
 An entry's data is op (1 byte) + life (8 bytes: this member in this incarnation) + number (8 bytes) + the client's own request.
-`find` knows an entry of its own by its life. A request that timed out may still be committed: its answer says so by being
-a timeout and not a refusal (etcd: "request timed out").
+`find` knows an entry of its own by those three, its head. A request that timed out may still be committed: its answer says
+so by being a timeout and not a refusal (etcd: "request timed out").
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ class Proposals:
         self._heads = [bytes([op]) + self._life for op in range(256)]
         self._number = 0
         self.queued: list[bytes] = []
-        self.waiting: dict[int, tuple[Done, Any, int]] = {}
+        self.waiting: dict[bytes, tuple[Done, Any, int]] = {}  # by head
 
     def add(self, op: int, payload: bytes, done: Done, parsed: Any, deadline_tick: int) -> None:
         number = self._number = self._number + 1
-        self.waiting[number] = (done, parsed, deadline_tick)
-        self.queued.append(b"".join((self._heads[op], _NUMBER.pack(number), payload)))
+        head = self._heads[op] + _NUMBER.pack(number)
+        self.waiting[head] = (done, parsed, deadline_tick)
+        self.queued.append(head + payload)
 
     def take(self) -> list[bytes]:
         """Everything queued, in order; the caller proposes it, or puts it back into `queued`."""
@@ -51,30 +52,28 @@ class Proposals:
 
     def find(self, data: bytes) -> tuple[Done, Any, int] | None:
         """(done, parsed, deadline) of the request behind an entry, which is answered with this; None for others'."""
-        if data[1:9] != self._life:
-            return None
-        return self.waiting.pop(_NUMBER.unpack_from(data, 9)[0], None)
+        return self.waiting.pop(data[:HEAD_BYTES], None)
 
     def expire(self, now_tick: int) -> list[Done]:
         """Those whose deadline has passed; what of them is still queued will not be proposed."""
-        expired: dict[int, Done] = {}
-        for number, (done, _, deadline_tick) in self.waiting.items():
+        expired: dict[bytes, Done] = {}
+        for head, (done, _, deadline_tick) in self.waiting.items():
             if deadline_tick > now_tick:
                 break
-            expired[number] = done
-        for number in expired:
-            del self.waiting[number]
+            expired[head] = done
+        for head in expired:
+            del self.waiting[head]
         if expired and self.queued:
-            self.queued = [data for data in self.queued if _NUMBER.unpack_from(data, 9)[0] not in expired]
+            self.queued = [data for data in self.queued if data[:HEAD_BYTES] not in expired]
         return list(expired.values())
 
     def withdraw(self, done: Done) -> None:
         """Takes back what `done` is to answer, as far as it is only queued; nobody is answered."""
         kept = []
         for data in self.queued:
-            number = _NUMBER.unpack_from(data, 9)[0]
-            if self.waiting[number][0] == done:
-                del self.waiting[number]
+            head = data[:HEAD_BYTES]
+            if self.waiting[head][0] == done:
+                del self.waiting[head]
             else:
                 kept.append(data)
         self.queued = kept

@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 
-.PHONY: help up test lint proto bench sim clean
+.PHONY: help up test lint proto bench bench-growth sim clean
 
 help:  ## Show the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("kvcluster needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
@@ -37,6 +37,9 @@ proto: $(TEST_STAMP)  ## Rebuild kvcluster/pb from proto/*.proto
 
 bench: $(TEST_STAMP)  ## Measure ours against etcd 3.5.1 in paired runs
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.run
+
+bench-growth: $(TEST_STAMP)  ## Measure how costs grow with keys and watchers, and draw docs/growth.png
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.growth
 
 sim: $(TEST_STAMP)  ## A long run of the deterministic simulation (SEEDS=200)
 	$(BIN)/python -m kvcluster.sim --seeds $(or $(SEEDS),200)

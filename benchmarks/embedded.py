@@ -1,8 +1,8 @@
 """The store without sockets: `Cluster(members=1)`, many tasks of one task group. `python -m benchmarks.embedded`
 
-Puts of 256 bytes and gets on 1,000 keys by 100 tasks, on uvloop and on the event loop of asyncio; and how long three members take
-to be ready once everything is imported. The yardstick is a task group that only lets the loop turn, once an operation: what asyncio
-itself costs.
+Puts of 256 bytes and gets on 1,000 keys by 100 tasks, on uvloop and on the event loop of asyncio; and how long three members
+take to be ready once everything is imported. The yardstick is a task group that only lets the loop turn, once an operation:
+what asyncio itself costs.
 """
 
 from __future__ import annotations

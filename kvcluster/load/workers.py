@@ -19,8 +19,10 @@ import importlib.metadata
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,7 +100,7 @@ class _Run:
         for index in range(processes_of(plan)):
             worker = _Worker(plan, index)
             self._workers.append(worker)
-            self._loop.add_reader(worker.pipe.fileno(), self._read, worker)
+            receive_in_thread(worker.pipe, partial(self._take, worker), partial(self._lose, worker))
         patience_s = PREPARE_S * max(plan.key_space_size / 1e6, plan.streams * plan.watch_per_stream / 1e5, 1)
         try:
             async with asyncio.timeout(patience_s):
@@ -125,6 +127,8 @@ class _Run:
         ticking = asyncio.ensure_future(self._tick())
         try:
             await self._until(self._is_over)
+            if self._failure is not None:  # the last one to end was the one that failed
+                raise LoadError(self._failure)
         except asyncio.CancelledError:
             self._interrupted = "stopped by the user"
             task = asyncio.current_task()
@@ -167,19 +171,16 @@ class _Run:
                 )
             )
 
-    def _read(self, worker: _Worker) -> None:
-        try:
-            while worker.pipe.poll():
-                self._take(worker, *worker.pipe.recv())
-        except (EOFError, OSError):
-            self._loop.remove_reader(worker.pipe.fileno())
-            if worker.share is None and not worker.is_over:
-                worker.process.join(1)
-                self._failure = f"a worker of the load tester ended (exit code {worker.process.exitcode})"
-            worker.is_over = True
+    def _lose(self, worker: _Worker) -> None:
+        """Its process is gone."""
+        if worker.share is None and not worker.is_over:
+            worker.process.join(1)
+            self._failure = f"a worker of the load tester ended (exit code {worker.process.exitcode})"
+        worker.is_over = True
         self._changed.set()
 
     def _take(self, worker: _Worker, kind: str, data: Any) -> None:
+        self._changed.set()
         if kind == "ready":
             worker.is_ready = True
         elif kind == "progress":
@@ -198,14 +199,33 @@ class _Run:
     def end(self) -> None:
         """No process is left behind."""
         for worker in self._workers:
-            with contextlib.suppress(OSError, ValueError):
-                self._loop.remove_reader(worker.pipe.fileno())
-            worker.pipe.close()
+            if worker.share is None:
+                worker.process.terminate()
         for worker in self._workers:
             worker.process.join(2)
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
+
+
+def receive_in_thread(pipe: Connection, take: Callable[[str, Any], object], lost: Callable[[], object]) -> None:
+    """Calls take(kind, data) on this event loop for each message, and lost() at the end; then the pipe is closed.
+
+    A thread, because a message may be larger than the pipe's buffer, and waiting for the rest of it would stop the loop.
+    """
+    loop = asyncio.get_running_loop()
+
+    def receive() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know
+            try:
+                while True:
+                    loop.call_soon_threadsafe(take, *pipe.recv())
+            except (EOFError, OSError):
+                loop.call_soon_threadsafe(lost)
+            finally:
+                pipe.close()
+
+    threading.Thread(target=receive, daemon=True, name="pipe of a worker").start()
 
 
 class _Servers:
@@ -258,14 +278,10 @@ class _PipePort:
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._received: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
-        asyncio.get_running_loop().add_reader(pipe.fileno(), self._read)
+        receive_in_thread(pipe, self._take, partial(os._exit, 1))  # without the parent nobody is left to be told
 
-    def _read(self) -> None:
-        try:
-            while self._pipe.poll():
-                self._received.put_nowait(self._pipe.recv())
-        except (EOFError, OSError):
-            os._exit(1)  # nobody is left to be told
+    def _take(self, kind: str, data: Any) -> None:
+        self._received.put_nowait((kind, data))
 
     def send(self, kind: str, data: Any = None) -> None:
         self._pipe.send((kind, data))
@@ -292,4 +308,3 @@ async def _report(plan: Plan, index: int, pipe: Connection) -> None:
         port.send("share", await run_share(plan, index, port))
     except (KvClusterError, OSError) as error:
         port.send("failed", str(error))
-    asyncio.get_running_loop().remove_reader(pipe.fileno())

@@ -64,7 +64,7 @@ def plot_throughput(axes: Any, result: Mapping[str, Any]) -> None:
     axes.set_title(f"{result['unit']} per second; dashed: {result['throughput']:,.0f}/s over all", loc="left")
     axes.set_xlabel("seconds")
     axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.15 * max(result["throughput"], *(row["ops"] for row in whole)))
     _thousands(axes)
 
 
@@ -79,7 +79,7 @@ def plot_latency(axes: Any, result: Mapping[str, Any]) -> None:
     axes.set_xlim(left=0)
     axes.set_yscale("log")
     _log_numbers(axes)
-    axes.legend(frameon=False, ncols=3)
+    axes.legend(frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1.0, 0.99), borderaxespad=0)
 
 
 def plot_percentiles(axes: Any, result: Mapping[str, Any]) -> None:

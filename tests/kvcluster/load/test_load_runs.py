@@ -14,6 +14,7 @@ import pytest
 
 from kvcluster import Cluster
 from kvcluster.load import LoadError, Plan, Progress, run_plan
+from kvcluster.load.workers import receive_in_thread
 
 SMALL = Plan(
     workload="put", conns=2, clients=4, total=400, warm_up_s=0.0, key_space_size=50, val_size=32, timeout_s=20.0
@@ -174,3 +175,17 @@ async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.Monkey
         (endpoint,) = parse_endpoints(f"127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(LoadError, match="does not answer within"):
             await links.open_link(endpoint)
+
+
+async def test_a_share_may_be_larger_than_a_pipe_holds():
+    """A reader of 500 watchers handed in a share of some hundred kilobytes; the half of it that came first was taken for the
+    end of its worker."""
+    ours, theirs = multiprocessing.Pipe()
+    taken: asyncio.Queue[object] = asyncio.Queue()
+    receive_in_thread(ours, lambda kind, data: taken.put_nowait((kind, data)), lambda: taken.put_nowait("lost"))
+    share = {"spreads": [list(range(1000))] * 1000}
+    sending = asyncio.get_running_loop().run_in_executor(None, theirs.send, ("share", share))
+    assert await taken.get() == ("share", share)
+    await sending
+    theirs.close()
+    assert await taken.get() == "lost"

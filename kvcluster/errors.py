@@ -101,6 +101,18 @@ class NoLeaderError(EtcdError):
     text = "etcdserver: no leader"
 
 
+class CorruptClusterError(EtcdError):
+    text = "etcdserver: corrupt cluster"
+
+
+class BadLeaderTransfereeError(EtcdError):
+    text = "etcdserver: bad leader transferee"
+
+
+class LeaderTransferTimeoutError(EtcdError):
+    text = "etcdserver: request timed out, leader transfer took too long"
+
+
 class NotLeaderError(EtcdError):
     text = "etcdserver: not leader"
 

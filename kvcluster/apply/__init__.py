@@ -2,17 +2,31 @@
 
 applier     the table by operation; the face of the package
 txn_plan    a transaction, taken apart once for checks and execution
-kv, txn, lease, attributes    what each operation does
+kv, txn, lease, attributes, alarm    what each operation does
 ranges      reads, on the store or inside a transaction
 wire        response bodies, laid by hand
 state       what may be read and changed
 """
 
 from kvcluster.apply import ops, txn_plan
+from kvcluster.apply.alarm import alarms_body, has_puts
 from kvcluster.apply.applied import Applied
 from kvcluster.apply.applier import Applier
 from kvcluster.apply.kv import PutFields, encode_put
 from kvcluster.apply.state import State
 from kvcluster.apply.txn_plan import Op, TxnPlan, plan_txn
 
-__all__ = ["Applied", "Applier", "Op", "PutFields", "State", "TxnPlan", "encode_put", "ops", "plan_txn", "txn_plan"]
+__all__ = [
+    "Applied",
+    "Applier",
+    "Op",
+    "PutFields",
+    "State",
+    "TxnPlan",
+    "alarms_body",
+    "encode_put",
+    "has_puts",
+    "ops",
+    "plan_txn",
+    "txn_plan",
+]

@@ -14,6 +14,7 @@ from typing import Any
 
 from kvcluster import pb
 from kvcluster.apply import ops
+from kvcluster.apply.alarm import apply_alarm, refusal
 from kvcluster.apply.applied import Applied
 from kvcluster.apply.attributes import apply_attributes
 from kvcluster.apply.kv import apply_compact, apply_delete_range, apply_put
@@ -34,6 +35,7 @@ _TABLE: dict[int, tuple[Callable[[bytes], Any], Callable[[State, Any], Applied]]
     ops.LEASE_GRANT: (pb.LeaseGrantRequest.FromString, apply_lease_grant),
     ops.LEASE_REVOKE: (pb.LeaseRevokeRequest.FromString, apply_lease_revoke),
     ops.MEMBER_ATTRIBUTES: (pb.Member.FromString, apply_attributes),
+    ops.ALARM: (pb.AlarmRequest.FromString, apply_alarm),
 }
 
 
@@ -52,6 +54,10 @@ class Applier:
         """
         parse, function = _TABLE[op]
         request = parsed if parsed is not None else parse(payload)
+        if self.state.alarms:
+            error = refusal(self.state, op, request)
+            if error is not None:
+                return Applied(self.state.store.revision, b"", error)
         try:
             return function(self.state, request)
         except EtcdError as error:

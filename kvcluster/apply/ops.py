@@ -9,6 +9,7 @@ COMPACT = 4
 LEASE_GRANT = 5
 LEASE_REVOKE = 6
 MEMBER_ATTRIBUTES = 7
+ALARM = 8
 
 NAMES = {
     PUT: "put",
@@ -18,4 +19,5 @@ NAMES = {
     LEASE_GRANT: "lease grant",
     LEASE_REVOKE: "lease revoke",
     MEMBER_ATTRIBUTES: "member attributes",
+    ALARM: "alarm",
 }

@@ -2,6 +2,7 @@
 
 Two members that have applied the same entries hold the same State, but for what is the leader's own (lease expiry) and the
 member's own (its watchers). `attributes` is what members tell of themselves: id → (name, client URLs).
+`alarms`: (type, member id), in the order in which they were raised.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from kvcluster.watch import Hub
 
 
 class State:
-    __slots__ = ("store", "lessor", "hub", "attributes")
+    __slots__ = ("store", "lessor", "hub", "attributes", "alarms")
 
     def __init__(self, store: Store, lessor: Lessor, hub: Hub) -> None:
         self.store = store
         self.lessor = lessor
         self.hub = hub
         self.attributes: dict[int, tuple[str, tuple[str, ...]]] = {}
+        self.alarms: dict[tuple[int, int], None] = {}

@@ -3,7 +3,7 @@
 Read member.py first: its contract is the shell's. rpc and the shells see `apply` and `raft` only through this package.
 """
 
-from kvcluster.apply import Applied, Op, PutFields, TxnPlan, encode_put, ops, plan_txn, txn_plan
+from kvcluster.apply import Applied, Op, PutFields, TxnPlan, alarms_body, encode_put, has_puts, ops, plan_txn, txn_plan
 from kvcluster.member.config import MemberConfig, MemberRecord, cluster_id, member_id
 from kvcluster.member.forwarding import (
     LeaseAnswer,
@@ -25,9 +25,11 @@ __all__ = [
     "PeerMessage",
     "PutFields",
     "TxnPlan",
+    "alarms_body",
     "cluster_id",
     "decode_peer_message",
     "encode_put",
+    "has_puts",
     "encode_peer_message",
     "member_id",
     "ops",

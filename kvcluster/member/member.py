@@ -27,8 +27,11 @@ from typing import Any
 from kvcluster import pb
 from kvcluster.apply import Applied, Applier, State, ops
 from kvcluster.errors import (
+    BadLeaderTransfereeError,
     EtcdError,
     LeaderChangedError,
+    LeaderTransferTimeoutError,
+    NotLeaderError,
     RequestTimeoutError,
     RequestTooLargeError,
     StoppedError,
@@ -109,6 +112,7 @@ class Member:
         self._is_publishing = False
         self._refused_tick = -1
         self._compaction_waiters: list[Done] = []
+        self._transfers: list[tuple[int, ReadDone, int]] = []  # (to whom, whom to tell, deadline)
         self._stopped: EtcdError | None = None
         if len(config.members) == 1:
             self._node.campaign()
@@ -205,6 +209,30 @@ class Member:
             if self.lessor.find(id) is None:
                 return id
 
+    def move_leader(self, target: int, done: ReadDone) -> None:
+        """Hands leadership to member `target`: done(None) once it leads; or done(error), also where it took too long."""
+        if self._stopped is not None:
+            done(self._stopped)
+        elif not self.is_leader:
+            done(NotLeaderError())
+        elif target not in [record.id for record in self.config.members]:
+            done(BadLeaderTransfereeError())
+        elif target == self.id:
+            done(None)
+        else:
+            self._transfers.append((target, done, self.now_tick + self.config.request_timeout_ticks))
+            self._node.transfer_leader(target)
+
+    def _end_transfers(self) -> None:
+        waiting, self._transfers = self._transfers, []
+        for target, done, deadline_tick in waiting:
+            if self.leader == target:
+                done(None)
+            elif self.now_tick >= deadline_tick:
+                done(LeaderTransferTimeoutError())
+            else:
+                self._transfers.append((target, done, deadline_tick))
+
     def when_compacted(self, done: Done) -> None:
         """Calls done when what is compacted by now has been freed (a physical compaction)."""
         if self._stopped is not None:
@@ -226,6 +254,8 @@ class Member:
         for read_done in self._reads.expire(self.now_tick):
             read_done(RequestTimeoutError())
         self._questions.expire(self.now_tick)
+        if self._transfers:
+            self._end_transfers()
         if self.now_tick % self.config.read_retry_ticks == 0:
             self._questions.ask_again()
         self._put_questions()
@@ -304,6 +334,8 @@ class Member:
             done(applied)
         for read_done in self._reads.release(self.applied_index):
             read_done(None)
+        if self._transfers:
+            self._end_transfers()
         if self.lessor.is_primary:
             self._revoke_expired()
 
@@ -331,6 +363,9 @@ class Member:
             done(Applied(self.store.revision, b"", self._stopped))
         for read_done in self._reads.abandon():
             read_done(self._stopped)
+        transfers, self._transfers = self._transfers, []
+        for _, transfer_done, _ in transfers:
+            transfer_done(self._stopped)
         self._questions.abandon(self._stopped)
 
     # ---- inside ----

@@ -1,7 +1,7 @@
-"""The whole replicated state as bytes: store, leases, what members told of themselves. At once, or in steps.
+"""The whole replicated state as bytes: store, leases, what members told of themselves and alarms. At once, or in steps.
 
 Layout: magic, then three sections, each with its length. Every section carries its own checksum; that of the members'
-(attributes) is a CRC-32 in front of its JSON.
+(attributes, alarms) is a CRC-32 in front of its JSON.
 
 In steps (`StateEncoder`, `StateDecoder`): the store is large and goes on meanwhile; leases and members are small and are
 taken when the steps begin, all three at the same applied index. `encode_state` and `load_state` are the simple twins.
@@ -31,7 +31,7 @@ def encode_state(state: State) -> bytes:
 
 def _small_sections(state: State) -> tuple[bytes, bytes]:
     attributes = {str(id): [name, list(urls)] for id, (name, urls) in sorted(state.attributes.items())}
-    members = json.dumps(attributes).encode()
+    members = json.dumps({"members": attributes, "alarms": list(state.alarms)}).encode()
     return state.lessor.snapshot(), _CHECKSUM.pack(zlib.crc32(members)) + members
 
 
@@ -70,13 +70,14 @@ class StateEncoder:
 class StateDecoder:
     """Reads a snapshot in steps, beside the state that it will replace. Raises CorruptSnapshotError, in any step."""
 
-    __slots__ = ("_source", "_store", "_lessor", "_attributes")
+    __slots__ = ("_source", "_store", "_lessor", "_attributes", "_alarms")
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._source = ChunkReader(chunks)
         self._store: SnapshotDecoder | None = None
         self._lessor = b""
         self._attributes: dict[int, tuple[str, tuple[str, ...]]] = {}
+        self._alarms: dict[tuple[int, int], None] = {}
 
     def step(self, budget: int) -> bool:
         """Reads up to `budget` (>= 1) records; -> True when there is more to do."""
@@ -87,7 +88,7 @@ class StateDecoder:
             if self._store.step(budget):
                 return True
             self._lessor = self._take_section()
-            self._attributes = _decode_attributes(self._take_section())
+            self._attributes, self._alarms = _decode_members(self._take_section())
         except EOFError as error:
             raise CorruptSnapshotError("the snapshot is cut short") from error
         if not self._source.is_at_end():
@@ -100,7 +101,7 @@ class StateDecoder:
         assert self._store is not None
         state.store.adopt(self._store)
         state.lessor.restore(self._lessor)
-        state.attributes = self._attributes
+        state.attributes, state.alarms = self._attributes, self._alarms
         state.hub.replace_store(state.store)
 
     def _begin(self) -> None:
@@ -128,11 +129,13 @@ def load_state(state: State, chunks: Iterable[bytes]) -> None:
     decoder.adopt_into(state)
 
 
-def _decode_attributes(section: bytes) -> dict[int, tuple[str, tuple[str, ...]]]:
+def _decode_members(section: bytes) -> tuple[dict[int, tuple[str, tuple[str, ...]]], dict[tuple[int, int], None]]:
     body = section[_CHECKSUM.size :]
     if section[: _CHECKSUM.size] != _CHECKSUM.pack(zlib.crc32(body)):
         raise CorruptSnapshotError("the members' section of the snapshot is damaged")
     try:
-        return {int(id): (name, tuple(urls)) for id, (name, urls) in json.loads(body).items()}
-    except (ValueError, AttributeError, TypeError) as error:
+        decoded = json.loads(body)
+        attributes = {int(id): (name, tuple(urls)) for id, (name, urls) in decoded["members"].items()}
+        return attributes, {(int(kind), int(member)): None for kind, member in decoded["alarms"]}
+    except (ValueError, AttributeError, TypeError, KeyError) as error:
         raise CorruptSnapshotError(f"the members' section of the snapshot is not readable: {error}") from error

@@ -1,10 +1,10 @@
-"""The Maintenance service, as far as it goes: Status, Alarm (an empty list), Hash, HashKV, Defragment (nothing to do)."""
+"""The Maintenance service, as far as it goes: Status, Alarm, Hash, HashKV, MoveLeader, Defragment (nothing to do)."""
 
 from __future__ import annotations
 
 from kvcluster import pb
-from kvcluster.errors import EtcdError, NoLeaderError, UnimplementedError
-from kvcluster.member import Member
+from kvcluster.errors import EtcdError, NoLeaderError
+from kvcluster.member import Applied, Member, alarms_body, ops
 from kvcluster.rpc.decoding import decode_unary
 from kvcluster.rpc.status import status_of
 from kvcluster.rpc.version import SERVER_VERSION
@@ -36,17 +36,42 @@ class MaintenanceService:
         )
         if not member.leader:
             response.errors.append(str(NoLeaderError()))
+        for kind, id in member.applier.state.alarms:
+            response.errors.append(f"memberID:{id} alarm:{pb.AlarmType.Name(kind)} ")
         self._reply(call, response.SerializeToString())
 
     def alarm(self, call: ServiceCall, payload: bytes) -> None:
-        """There are no alarms yet, so listing them is an empty list; raising or disarming one is refused."""
+        """A list is this member's own; raising and disarming go through the log."""
         request = decode_unary(pb.AlarmRequest, payload, call, self._member)
         if request is None:
             return
-        if request.action != pb.AlarmRequest.GET:
-            call.fail(*status_of(UnimplementedError("kvcluster: alarms cannot be raised or disarmed yet")))
+        member = self._member
+
+        def done(applied: Applied) -> None:
+            if applied.error is None:
+                self._reply(call, applied.body)
+            else:
+                call.fail(*status_of(applied.error))
+
+        if request.action == pb.AlarmRequest.GET:
+            alarms = member.applier.state.alarms
+            self._reply(call, alarms_body([each for each in alarms if request.alarm in (0, each[0])]))
+        else:
+            member.propose(ops.ALARM, payload, done, request)
+
+    def move_leader(self, call: ServiceCall, payload: bytes) -> None:
+        """The answer has no header (etcd)."""
+        request = decode_unary(pb.MoveLeaderRequest, payload, call, self._member)
+        if request is None:
             return
-        self._reply(call, b"")
+
+        def done(error: EtcdError | None) -> None:
+            if error is None:
+                call.reply(b"")
+            else:
+                call.fail(*status_of(error))
+
+        self._member.move_leader(request.targetID, done)
 
     def defragment(self, call: ServiceCall, payload: bytes) -> None:
         """The store is in memory and never fragmented. The answer has no header (etcd)."""

@@ -49,6 +49,7 @@ class RpcServices:
             b"/etcdserverpb.Cluster/MemberList": Method(UNARY, cluster.member_list),
             b"/etcdserverpb.Maintenance/Status": Method(UNARY, maintenance.status),
             b"/etcdserverpb.Maintenance/Alarm": Method(UNARY, maintenance.alarm),
+            b"/etcdserverpb.Maintenance/MoveLeader": Method(UNARY, maintenance.move_leader),
             b"/etcdserverpb.Maintenance/Defragment": Method(UNARY, maintenance.defragment),
             b"/etcdserverpb.Maintenance/Hash": Method(UNARY, maintenance.hash),
             b"/etcdserverpb.Maintenance/HashKV": Method(UNARY, maintenance.hash_kv),

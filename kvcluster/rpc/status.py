@@ -28,6 +28,8 @@ _CODES: dict[type[errors.EtcdError], int] = {
     errors.MemberNotFoundError: codes.NOT_FOUND,
     errors.LeaseExistsError: codes.FAILED_PRECONDITION,
     errors.NotLeaderError: codes.FAILED_PRECONDITION,
+    errors.BadLeaderTransfereeError: codes.FAILED_PRECONDITION,
+    errors.CorruptClusterError: codes.DATA_LOSS,
     errors.NoLeaderError: codes.UNAVAILABLE,
     errors.LeaderChangedError: codes.UNAVAILABLE,
     errors.StoppedError: codes.UNAVAILABLE,

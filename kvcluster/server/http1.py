@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from kvcluster import pb
 from kvcluster.errors import EtcdError, NoLeaderError, RequestTimeoutError
 from kvcluster.rpc import CLUSTER_VERSION, SERVER_VERSION
 from kvcluster.server.driver import Driver
@@ -44,15 +45,20 @@ class Http1:
         if request.method != "GET":
             return web.Response(status=405, text="Method Not Allowed\n", headers={"Allow": "GET"})
         if request.path == "/health":
-            return await self._health(request.query.get("serializable") == "true")
+            return await self._health(request.query.get("serializable") == "true", request.query.getall("exclude", []))
         if request.path == "/version":
             return web.json_response({"etcdserver": SERVER_VERSION, "etcdcluster": CLUSTER_VERSION})
         body, content_type = self._metrics()
         return web.Response(body=body, headers={"Content-Type": content_type})
 
-    async def _health(self, serializable: bool) -> Any:
+    async def _health(self, serializable: bool, excluded: list[str]) -> Any:
+        """excluded: alarms that do not count (`?exclude=NOSPACE`)."""
         from aiohttp import web
 
+        for kind, _ in self._driver.member.applier.state.alarms:
+            name = pb.AlarmType.Name(kind)
+            if name not in excluded:
+                return web.json_response({"health": "false", "reason": f"ALARM {name}"}, status=503)
         error = None if serializable else await self._check()
         if error is None:
             return web.json_response({"health": "true", "reason": ""})

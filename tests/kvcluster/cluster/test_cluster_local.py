@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from kvcluster import Cluster, WatchBatch, Watcher, connect
-from kvcluster.errors import ConfigError, RequestTimeoutError, StoppedError
+from kvcluster.errors import ConfigError, NotLeaderError, RequestTimeoutError, StoppedError
 
 WAIT_S = 30.0
 
@@ -49,6 +49,20 @@ async def test_every_member_serves_its_own_client(members: int):
         status = await cluster.client().status()
         leader = cluster.leader()
         assert leader is not None and status.leader == cluster.member(leader).id
+
+
+async def test_leadership_is_handed_over():
+    async with Cluster(members=3) as cluster:
+        first = await cluster.wait_leader()
+        chosen = (first + 1) % 3
+        moved: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        cluster.member(first).move_leader(cluster.member(chosen).id, moved.set_result)
+        assert await moved is None
+        assert await cluster.wait_leader(other_than=first) == chosen
+        refused: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        cluster.member(first).move_leader(cluster.member(first).id, refused.set_result)
+        assert isinstance(await refused, NotLeaderError)
+        assert (await cluster.client().put(b"a", b"1")).revision == 2
 
 
 async def test_a_leader_that_stops_is_followed_by_another():

@@ -225,12 +225,23 @@ def test_nothing_is_there(etcdctl, tmp_path):
     assert output.code == 1 and "unhealthy" in output.out + output.err
 
 
-@pytest.mark.parametrize("command", [["alarm", "list"], ["defrag"]])
+@pytest.mark.parametrize("command", [["alarm", "list"], ["alarm", "disarm"], ["defrag"]])
 def test_maintenance_commands_that_have_nothing_to_do(etcdctl, command):
     assert etcdctl.try_(*command).code == 0
 
 
-@pytest.mark.parametrize("command", [["move-leader", "1234"], ["auth", "enable"], ["member", "remove", "1234"]])
+def test_leadership_moves_where_it_is_sent(etcdctl):
+    members = etcdctl.json("member", "list")["members"]
+    leader = etcdctl.json("endpoint", "status")[0]["Status"]["leader"]
+    others = [f"{member['ID']:x}" for member in members if member["ID"] != leader]
+    target = (others or [f"{leader:x}"])[0]
+    moved = etcdctl("--endpoints", ",".join(etcdctl.endpoints), "move-leader", target)
+    assert moved == [f"Leadership transferred from {leader:x} to {target}"]
+    output = etcdctl.try_("--endpoints", ",".join(etcdctl.endpoints), "move-leader", "1234")
+    assert output.code != 0 and "bad leader transferee" in output.err
+
+
+@pytest.mark.parametrize("command", [["auth", "enable"], ["member", "remove", "1234"]])
 def test_what_is_not_there_yet_says_so(etcdctl, command):
     output = etcdctl.try_("--endpoints", etcdctl.endpoints[0], *command)
     assert output.code != 0 and output.err.strip()

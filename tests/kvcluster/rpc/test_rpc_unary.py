@@ -10,7 +10,8 @@ from kvcluster import pb
 from kvcluster.errors import StoppedError
 from kvcluster.wire import UNARY
 
-INVALID, NOT_FOUND, PRECONDITION, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 3, 5, 9, 11, 12, 13, 14
+INVALID, NOT_FOUND, EXHAUSTED, PRECONDITION, OUT_OF_RANGE = 3, 5, 8, 9, 11
+UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS = 12, 13, 14, 15
 NEEDS_LEADER = {"hasleader": "true"}
 
 
@@ -119,11 +120,61 @@ def test_members_and_maintenance(bench: Any) -> None:
     assert (status.leader, status.raftTerm, status.header.revision) == (1, bench.member.term, 2)
     assert status.raftIndex == status.raftAppliedIndex == bench.storage.last_index() and not status.errors
     assert not bench.ask("Maintenance/Alarm", pb.AlarmRequest()).alarms
-    assert bench.ask("Maintenance/Alarm", pb.AlarmRequest(action=pb.AlarmRequest.ACTIVATE))[0] == UNIMPLEMENTED
     assert not bench.ask("Maintenance/Defragment", pb.DefragmentRequest()).HasField("header")
     assert bench.ask("Maintenance/Hash", pb.HashRequest()).hash == bench.member.store.hash()
     hashed = bench.ask("Maintenance/HashKV", pb.HashKVRequest())
     assert (hashed.hash, hashed.hash_revision, hashed.compact_revision) == (bench.member.store.hash(), 2, -1)
+
+
+ACTIVATE, DEACTIVATE = pb.AlarmRequest.ACTIVATE, pb.AlarmRequest.DEACTIVATE
+NOSPACE, CORRUPT = pb.AlarmType.Value("NOSPACE"), pb.AlarmType.Value("CORRUPT")
+
+
+def test_alarms_stay_until_they_are_disarmed(bench: Any) -> None:
+    def ask(action: int, kind: int = 0, member: int = 0) -> list[tuple[int, int]]:
+        answer = bench.ask("Maintenance/Alarm", pb.AlarmRequest(action=action, alarm=kind, memberID=member))
+        return [(alarm.alarm, alarm.memberID) for alarm in answer.alarms]
+
+    assert ask(ACTIVATE, NOSPACE, 7) == ask(ACTIVATE, NOSPACE, 7) == [(NOSPACE, 7)], "active already: the same answer"
+    assert ask(ACTIVATE, 0, 7) == [], "no type, no alarm"
+    assert ask(ACTIVATE, CORRUPT, 9) == [(CORRUPT, 9)]
+    assert ask(0) == [(NOSPACE, 7), (CORRUPT, 9)] and ask(0, CORRUPT) == [(CORRUPT, 9)]
+    assert list(bench.ask("Maintenance/Status", pb.StatusRequest()).errors) == [
+        "memberID:7 alarm:NOSPACE ", "memberID:9 alarm:CORRUPT "]  # fmt: skip
+    assert ask(DEACTIVATE, NOSPACE, 8) == [], "of that member there is none"
+    assert ask(DEACTIVATE, NOSPACE, 7) == [(NOSPACE, 7)] and ask(DEACTIVATE, CORRUPT, 9) == [(CORRUPT, 9)]
+    assert ask(0) == []
+
+
+def test_without_space_nothing_grows(bench: Any) -> None:
+    bench.put(b"a")
+    bench.ask("Maintenance/Alarm", pb.AlarmRequest(action=ACTIVATE, alarm=NOSPACE, memberID=1))
+    full = (EXHAUSTED, "etcdserver: mvcc: database space exceeded")
+    put = pb.PutRequest(key=b"b")
+    nested = op(request_txn=pb.TxnRequest(failure=[op(request_put=put)]))
+    assert bench.ask("KV/Put", put) == full
+    assert bench.ask("KV/Txn", pb.TxnRequest(success=[nested])) == full
+    assert bench.ask("Lease/LeaseGrant", pb.LeaseGrantRequest(TTL=9)) == full
+    delete = pb.DeleteRangeRequest(key=b"a")
+    assert bench.ask("KV/Txn", pb.TxnRequest(success=[op(request_delete_range=delete)])).succeeded
+    assert bench.ask("KV/Range", pb.RangeRequest(key=b"a")).count == 0
+    assert bench.ask("KV/Compact", pb.CompactionRequest(revision=3)).header.revision == 3
+    bench.ask("Maintenance/Alarm", pb.AlarmRequest(action=DEACTIVATE, alarm=NOSPACE, memberID=1))
+    assert bench.ask("KV/Put", put).header.revision == 4
+
+
+def test_a_corrupt_cluster_takes_no_writes(bench: Any) -> None:
+    bench.ask("Maintenance/Alarm", pb.AlarmRequest(action=ACTIVATE, alarm=CORRUPT, memberID=1))
+    corrupt = (DATA_LOSS, "etcdserver: corrupt cluster")
+    assert bench.ask("KV/Put", pb.PutRequest(key=b"a")) == corrupt
+    assert bench.ask("KV/DeleteRange", pb.DeleteRangeRequest(key=b"a")) == corrupt
+    assert bench.ask("Lease/LeaseGrant", pb.LeaseGrantRequest(TTL=9)) == corrupt
+
+
+def test_leadership_moves_to_members_only(bench: Any) -> None:
+    assert bench.ask("Maintenance/MoveLeader", pb.MoveLeaderRequest(targetID=5)) == (
+        PRECONDITION, "etcdserver: bad leader transferee")  # fmt: skip
+    assert not bench.ask("Maintenance/MoveLeader", pb.MoveLeaderRequest(targetID=1)).HasField("header")
 
 
 def unary_names(bench: Any) -> list[str]:

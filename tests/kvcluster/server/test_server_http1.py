@@ -34,6 +34,15 @@ async def test_health(server: Server, session: aiohttp.ClientSession):
             assert await response.json() == {"health": "true", "reason": ""}
 
 
+async def test_an_alarm_is_ill_health_but_where_it_is_excluded(server: Server, session: aiohttp.ClientSession):
+    server.member.applier.state.alarms[(1, server.member.id)] = None
+    async with session.get(f"{server.client_url}/health") as response:
+        assert response.status == 503
+        assert await response.json() == {"health": "false", "reason": "ALARM NOSPACE"}
+    async with session.get(f"{server.client_url}/health?exclude=NOSPACE") as response:
+        assert response.status == 200
+
+
 async def test_health_without_a_leader(session: aiohttp.ClientSession, free_ports: Callable[[int], list[int]]):
     """One of three, alone."""
     urls = [f"http://127.0.0.1:{port}" for port in free_ports(3)]

@@ -9,15 +9,39 @@ occurs twice. Enum values are attributes of their message (`pb.Event.DELETE`, `p
 enum is `pb.AlarmType`. Sources: proto/*.proto; rebuilt by `make proto`; types for readers and checkers: __init__.pyi.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.internal import api_implementation
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.message import Message
 
 DESCRIPTOR_SET: bytes = Path(__file__).with_name("descriptors.binpb").read_bytes()
 
-_pool = descriptor_pool.DescriptorPool()
+
+def _open_pool() -> tuple[Any, Callable[[Any], type[Message]]]:
+    """A descriptor pool, and what makes a class of a descriptor.
+
+    The public modules hand on what the C implementation has, but load its whole Python twin first, which takes as long as
+    half of a member's own modules. So they are asked only where this protobuf has another implementation, or has moved it.
+    """
+    if api_implementation.Type() == "upb":
+        try:
+            from google._upb import _message
+            from google.protobuf.pyext.cpp_message import GeneratedProtocolMessageType
+
+            return _message.DescriptorPool(), lambda descriptor: GeneratedProtocolMessageType(
+                descriptor.name, (Message,), {"DESCRIPTOR": descriptor, "__module__": None}
+            )
+        except (ImportError, AttributeError):
+            pass
+    from google.protobuf import descriptor_pool, message_factory
+
+    return descriptor_pool.DescriptorPool(), message_factory.GetMessageClass
+
+
+_pool, _class_of = _open_pool()
 
 
 def _files() -> Iterator[bytes]:
@@ -39,12 +63,17 @@ def _files() -> Iterator[bytes]:
         at += size
 
 
+FILES: list[Any] = []
+"""Their descriptors, services included."""
+
+
 def _load() -> None:
     names = globals()
     for file in _files():
         descriptor = _pool.AddSerializedFile(file)
+        FILES.append(descriptor)
         for name, message in descriptor.message_types_by_name.items():
-            names[name] = message_factory.GetMessageClass(message)
+            names[name] = _class_of(message)
         for name, enum in descriptor.enum_types_by_name.items():
             names[name] = EnumTypeWrapper(enum)
 

@@ -1,11 +1,13 @@
 # Written by proto/build.py; do not edit.
 from collections.abc import Iterable
 
+from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer, RepeatedScalarFieldContainer
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import Message
 
 DESCRIPTOR_SET: bytes
+FILES: list[FileDescriptor]
 AlarmType: EnumTypeWrapper
 
 class UserAddOptions(Message):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto
+from typing import Any
 
 from kvcluster import pb
 from kvcluster.wire import BIDI, SERVER_STREAM, UNARY, Method, ServiceCall, codes
@@ -33,7 +33,7 @@ def _refuse(name: str, kind: int) -> Method:
     return Method(kind, unary if kind == UNARY else stream)
 
 
-def _kind(method: MethodDescriptorProto) -> int:
+def _kind(method: Any) -> int:
     if method.client_streaming:
         return BIDI
     return SERVER_STREAM if method.server_streaming else UNARY
@@ -42,9 +42,9 @@ def _kind(method: MethodDescriptorProto) -> int:
 def all_rpcs() -> dict[bytes, Method]:
     """path → a refusal, for every RPC of the services in proto/."""
     table = {}
-    for file in FileDescriptorSet.FromString(pb.DESCRIPTOR_SET).file:
-        for service in file.service:
-            for method in service.method:
+    for file in pb.FILES:
+        for service in file.services_by_name.values():
+            for method in service.methods:
                 path = f"/{file.package}.{service.name}/{method.name}"
                 table[path.encode()] = _refuse(f"{service.name}.{method.name}", _kind(method))
     return table

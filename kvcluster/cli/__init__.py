@@ -9,6 +9,7 @@ the cluster's parts) would double the time until one answers.
 
 from __future__ import annotations
 
+import gc
 import sys
 
 __all__ = ["main"]
@@ -18,6 +19,7 @@ def main() -> None:
     """The console script."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["serve"]:
+        gc.disable()  # what is loaded is there to stay; looking through it again and again would take a tenth of the start
         from kvcluster.cli.serving import main_serve
 
         sys.exit(main_serve(arguments[1:]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from kvcluster.cli.running import UsageError, drop_true, fail, run_command
 from kvcluster.config import ServerConfig, parse_duration
@@ -43,8 +43,6 @@ class ServeOptions(NamedTuple):
     ignored: tuple[str, ...]
 
 
-IGNORED = "Accepted, and ignored: it means nothing to a store in memory."
-
 # flag: (default, help); the type is the default's.
 FLAGS: dict[str, tuple[str | int, str]] = {
     "name": ("default", "This member's name in --initial-cluster."),
@@ -67,35 +65,44 @@ FLAGS: dict[str, tuple[str | int, str]] = {
     "log-level": ("info", "debug, info, warn or error."),
 }
 IGNORED_FLAGS = ("quota-backend-bytes", "logger", "log-outputs")
+IGNORED_SWITCHES = ("unsafe-no-fsync",)
 
 
-class _Parser(argparse.ArgumentParser):
-    """One line for what is wrong, as everywhere in this program."""
-
-    def error(self, message: str) -> NoReturn:
-        sys.exit(fail(f"serve: {message}; see kvcluster serve --help", 2))
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="kvcluster serve",
-        description="Run one member, with etcd's flag names. Its data is in memory only.",
-        allow_abbrev=False,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    for name, (default, text) in FLAGS.items():
-        parser.add_argument(f"--{name}", default=default, type=type(default), metavar=type(default).__name__, help=text)
-    parser.add_argument("--data-dir", help="Refused: storage on disk does not exist yet.")
-    parser.add_argument("--unsafe-no-fsync", action="store_true", help=IGNORED)
-    for name in IGNORED_FLAGS:
-        parser.add_argument(f"--{name}", help=IGNORED)
-    return parser
+def parse_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
+    """The flags' values by their names, as argparse would have them; None for what it is to answer: help, and mistakes."""
+    flags: dict[str, Any] = {name: default for name, (default, _) in FLAGS.items()}
+    flags |= dict.fromkeys(("data-dir", *IGNORED_FLAGS)) | dict.fromkeys(IGNORED_SWITCHES, False)
+    left = iter(arguments)
+    for argument in left:
+        flag, equals, value = argument.partition("=")
+        name = flag.removeprefix("--")
+        if name == flag or name not in flags:
+            return None
+        if name in IGNORED_SWITCHES:
+            if equals:
+                return None
+            flags[name] = True
+            continue
+        if not equals:
+            value = next(left, "-")
+            if value.startswith("-"):
+                return None
+        try:
+            flags[name] = type(FLAGS[name][0])(value) if name in FLAGS else value
+        except ValueError:
+            return None
+    return {name.replace("-", "_"): value for name, value in flags.items()}
 
 
 def main_serve(arguments: Sequence[str]) -> int:
     """Parses the flags of `kvcluster serve` and runs it; the exit code. A wrong flag ends the process with 2."""
-    flags = vars(build_parser().parse_args(drop_true(arguments)))
-    ignored = tuple(name for name in ("unsafe-no-fsync", *IGNORED_FLAGS) if flags.pop(name.replace("-", "_")))
+    arguments = drop_true(arguments)
+    flags = parse_flags(arguments)
+    if flags is None:
+        from kvcluster.cli.serve_help import build_parser
+
+        flags = vars(build_parser().parse_args(arguments))
+    ignored = tuple(name for name in (*IGNORED_SWITCHES, *IGNORED_FLAGS) if flags.pop(name.replace("-", "_")))
     return run_serve(ServeOptions(**flags, ignored=ignored))
 
 
@@ -167,6 +174,7 @@ async def _serve(config: ServerConfig, compaction: Compaction | None) -> int:
     tasks: list[asyncio.Task[None]] = []
     try:
         await server.start()
+        gc.enable()  # cli/__init__.py
         print(f"serving on {server.client_url}", flush=True)
         tasks.append(asyncio.ensure_future(_report_ready(server)))
         if compaction is not None:

@@ -10,7 +10,7 @@ Memory only: the log lives in MemoryStorage, and the server's incarnation is dra
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import socket
 
 from kvcluster.config import ServerConfig, parse_url
@@ -91,7 +91,7 @@ class Server:
         config = self.config
         urls = tuple(url_of(listening) for listening in sockets)
         self.client_url = urls[0]
-        incarnation = secrets.randbits(63)
+        incarnation = int.from_bytes(os.urandom(8), "big") >> 1  # secrets would load random, and that OpenSSL's hashes
         member_config = build_member_config(config, config.advertise_client_urls or urls, incarnation)
         storage = MemoryStorage(voters=[record.id for record in member_config.members], is_volatile=True)
         self._driver = Driver(Member(member_config, storage), storage, tick_s=member_config.tick_ms / 1000)

@@ -4,8 +4,11 @@ One outgoing link per member: it keeps itself connected, says what there is in o
 is down or more than MAX_BUFFER_BYTES are unsent (raft repeats what matters). Nothing is ever sent twice: a forwarded proposal
 has no identity. Incoming connections only receive.
 
-    link      down ──connect, HELLO, WELCOME──▶ up ──lost──▶ down, after a pause that doubles up to MAX_RETRY_S
+    link      trying ──connect, HELLO, WELCOME──▶ up ──lost──▶ down ──a pause, or that member calls──▶ trying
+                ├──no connection──▶ down; the pause doubles up to MAX_RETRY_S
                 └──REFUSAL──▶ over: `failed` is called with PeerRefusedError
+              What comes while it is trying is held, up to MAX_HELD_BYTES, until it is up or down: members that start
+              together talk while they connect, and raft would repeat what they said only after half a second or more.
     incoming  silent ──HELLO──▶ welcome ──bytes that are no message──▶ closed
                 └──anything else, or nothing within HANDSHAKE_S──▶ closed
 """
@@ -38,6 +41,7 @@ from kvcluster.peer.protocol import (
 log = logging.getLogger(__name__)
 
 MAX_BUFFER_BYTES = 64 * 1024 * 1024
+MAX_HELD_BYTES = 1024 * 1024
 RETRY_S = 0.02
 MAX_RETRY_S = 1.0
 HANDSHAKE_S = 5.0
@@ -117,8 +121,8 @@ class TcpPeerTransport:
         await self._links[member_id].is_heard.wait()
 
     def heard(self, member_id: int) -> None:
-        """That member has connected to this one."""
-        self._links[member_id].is_heard.set()
+        """That member has connected to this one, so it can be connected to."""
+        self._links[member_id].heard()
 
     def knows(self, member_id: int) -> bool:
         """Whether it is one of the others."""
@@ -142,25 +146,51 @@ class _Link:
         self._address = address
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
+        self._is_trying = False
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._called = asyncio.Event()
+        """It has connected to us since the last attempt began."""
         self.is_up = asyncio.Event()
         self.is_heard = asyncio.Event()
         """The other way, from it to us, has been up."""
 
     def start(self) -> None:
+        self._is_trying = True
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"peer link to {self._peer:x}")
 
     def write(self, data: bytes) -> bool:
         """False: dropped."""
         writer = self._writer
-        if writer is None or writer.transport.get_write_buffer_size() > MAX_BUFFER_BYTES:
+        if writer is None:
+            return self._hold(data)
+        if writer.transport.get_write_buffer_size() > MAX_BUFFER_BYTES:
             return False
         self._owner.sent_bytes += len(data)
         writer.write(data)
         return True
 
+    def _hold(self, data: bytes) -> bool:
+        if not self._is_trying or self._held_bytes + len(data) > MAX_HELD_BYTES:
+            return False
+        self._held.append(data)
+        self._held_bytes += len(data)
+        return True
+
+    def _release(self) -> bytes:
+        """What was held, to be sent or to be dropped."""
+        held, self._held, self._held_bytes = b"".join(self._held), [], 0
+        return held
+
+    def heard(self) -> None:
+        self.is_heard.set()
+        self._called.set()
+
     async def _run(self) -> None:
         delay_s = RETRY_S
         while True:
+            self._is_trying = True
+            self._called.clear()
             try:
                 async with asyncio.timeout(HANDSHAKE_S):
                     reader, writer = await asyncio.open_connection(*self._address)
@@ -170,6 +200,8 @@ class _Link:
                         writer.close()
                         raise
                 self._writer = writer
+                if held := self._release():
+                    self.write(held)
                 self.is_up.set()
                 delay_s = RETRY_S
                 await reader.read(1)  # nothing comes on this connection but its end
@@ -179,13 +211,20 @@ class _Link:
             except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
                 log.debug("peer %x: %s", self._peer, error)
             finally:
+                self._is_trying = False
+                if self._release():
+                    self._owner.dropped_sends += 1
                 self.is_up.clear()
                 if self._writer is not None:
                     self._writer.close()
                     self._writer = None
             self._owner.unreachable(self._peer)
-            await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, MAX_RETRY_S)
+            try:
+                async with asyncio.timeout(delay_s):
+                    await self._called.wait()
+                delay_s = RETRY_S
+            except TimeoutError:
+                delay_s = min(delay_s * 2, MAX_RETRY_S)
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         owner = self._owner

@@ -18,10 +18,10 @@ CLUSTER = 0xC1
 WAIT_S = 10.0
 
 
-def listen() -> socket.socket:
+def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", 0))
+    listening.bind((host, port))
     listening.listen()
     listening.setblocking(False)
     return listening
@@ -102,6 +102,39 @@ async def test_messages_arrive_in_order(net: Net):
     assert one.transport.sent_bytes == two.transport.received_bytes - HELLO_BYTES
 
 
+async def test_what_is_said_while_connecting_is_said_once_connected(net: Net):
+    """Members that start together: the other listens, and does not answer yet."""
+    one = await net.start(1)
+    one.transport.send([beat(1, 2, 1), beat(1, 2, 2)])
+    one.transport.send([beat(1, 2, 3)])
+    two = await net.start(2)
+    await one.transport.connected(2)
+    one.transport.send([beat(1, 2, 4)])
+    assert [(await two.inbox.get()).index for _ in range(4)] == [1, 2, 3, 4]
+    assert one.transport.dropped_sends == 0 and one.unreachable.empty()
+
+
+async def test_what_is_held_is_bounded(net: Net, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tcp, "MAX_HELD_BYTES", 2000)
+    one = await net.start(1)
+    one.transport.send([beat(1, 2, 1, size=1500)])
+    one.transport.send([beat(1, 2, 2, size=1500)])
+    assert one.unreachable.get_nowait() == 2 and one.transport.dropped_sends == 1
+    two = await net.start(2)
+    assert (await two.inbox.get()).index == 1
+    await exchange(one, two, beat(1, 2, 3))
+
+
+async def test_whoever_calls_is_called_at_once(net: Net, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tcp, "RETRY_S", 10 * WAIT_S)
+    net.sockets.pop(2).close()
+    one = await net.start(1)
+    assert await one.unreachable.get() == 2
+    net.sockets[2] = listen(*net.addresses[2])
+    two = await net.start(2)
+    await exchange(one, two, beat(1, 2))
+
+
 async def test_a_large_message(net: Net):
     one, two = await net.start(1), await net.start(2)
     await exchange(one, two, beat(1, 2))
@@ -111,10 +144,12 @@ async def test_a_large_message(net: Net):
 
 
 async def test_a_member_that_is_not_there_is_unreachable_and_comes_back(net: Net):
+    net.sockets.pop(2).close()
     one = await net.start(1)
     one.transport.send([beat(1, 2), beat(1, 2)])
     assert await one.unreachable.get() == 2
     assert one.transport.dropped_sends == 1
+    net.sockets[2] = listen(*net.addresses[2])
     two = await net.start(2)
     await exchange(one, two, beat(1, 2, 5))
     await two.transport.stop()

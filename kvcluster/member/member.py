@@ -291,6 +291,10 @@ class Member:
         """Messages to that member could not be delivered."""
         self._node.report_unreachable(id)
 
+    def report_reachable(self, id: int) -> None:
+        """They can be from now on."""
+        self._node.report_reachable(id)
+
     def has_ready(self) -> bool:
         can_propose = bool(self._proposals.queued) and self._refused_tick != self.now_tick
         can_ask = self.leader != NO_MEMBER and (can_propose or self._reads.wants_to_ask)

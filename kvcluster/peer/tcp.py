@@ -57,7 +57,7 @@ class TcpPeerTransport:
     """The links of one member.
 
     peers: addresses of all members by id, this one's included. deliver: a message arrived. unreachable: one could not be
-    sent to that member. failed: PeerRefusedError, once another member refuses this one.
+    sent to that member. reachable: from now on they can. failed: PeerRefusedError, once another member refuses this one.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class TcpPeerTransport:
         peers: Mapping[int, tuple[str, int]],
         deliver: Deliver,
         unreachable: Callable[[int], object],
+        reachable: Callable[[int], object],
         failed: Callable[[PeerRefusedError], object],
     ) -> None:
         self.cluster_id = cluster_id
@@ -77,6 +78,7 @@ class TcpPeerTransport:
         self.acquaintances = Acquaintances()
         self.deliver = deliver
         self.unreachable = unreachable
+        self.reachable = reachable
         self.failed = failed
         self.sent_bytes = 0
         self.received_bytes = 0
@@ -203,6 +205,7 @@ class _Link:
                 if held := self._release():
                     self.write(held)
                 self.is_up.set()
+                self._owner.reachable(self._peer)
                 delay_s = RETRY_S
                 await reader.read(1)  # nothing comes on this connection but its end
             except PeerRefusedError as refusal:

@@ -91,6 +91,12 @@ def report_unreachable(raft: Raft, id: int) -> None:
         progress.become_probe()
 
 
+def report_reachable(raft: Raft, id: int) -> None:
+    """The shell can deliver to `id` again: a heartbeat now, and its answer shows what `id` lacks. It need not wait a tick."""
+    if id in raft.tracker.progress:
+        raft.heartbeat_due = True
+
+
 def report_snapshot(raft: Raft, id: int, ok: bool) -> None:
     """The shell delivered a snapshot to `id`, or failed to. The member's own answer is what counts in the end.
 

@@ -180,6 +180,11 @@ class RawNode:
         if self._raft.role is Role.LEADER:
             leader_role.report_unreachable(self._raft, id)
 
+    def report_reachable(self, id: int) -> None:
+        """Messages to `id` can be delivered from now on, after a time when they could not."""
+        if self._raft.role is Role.LEADER:
+            leader_role.report_reachable(self._raft, id)
+
     def report_snapshot(self, id: int, ok: bool) -> None:
         """The snapshot to `id` was delivered, or was not."""
         if self._raft.role is Role.LEADER:

@@ -109,6 +109,11 @@ class Driver:
         if self._is_running:
             self.member.report_unreachable(member_id)
 
+    def reachable(self, member_id: int) -> None:
+        if self._is_running:
+            self.member.report_reachable(member_id)
+            self.wake()
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Returns when `condition()` holds after a turn. Raises StoppedError. Bound it with asyncio.timeout."""
         while not condition():

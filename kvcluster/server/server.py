@@ -98,7 +98,10 @@ class Server:
         if len(member_config.members) > 1:
             await self._start_peers(member_config, incarnation)
         services = RpcServices(
-            self.member, max_txn_ops=config.max_txn_ops, progress_interval_s=config.watch_progress_notify_interval_s
+            self.member,
+            max_txn_ops=config.max_txn_ops,
+            progress_interval_s=config.watch_progress_notify_interval_s,
+            quota_bytes=config.quota_bytes,
         )
         self._driver.on_tick.append(services.tick)
         self._driver.start()
@@ -120,6 +123,7 @@ class Server:
             peers=peers,
             deliver=driver.deliver,
             unreachable=driver.unreachable,
+            reachable=driver.reachable,
             failed=driver.fail,
         )
         for url in self.config.listen_peer_urls:

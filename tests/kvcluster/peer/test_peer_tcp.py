@@ -33,6 +33,7 @@ class Member:
     def __init__(self, id: int, addresses: dict[int, tuple[str, int]], incarnation: int, cluster_id: int) -> None:
         self.inbox: asyncio.Queue[Any] = asyncio.Queue()
         self.unreachable: asyncio.Queue[int] = asyncio.Queue()
+        self.reachable: asyncio.Queue[int] = asyncio.Queue()
         self.refusal: asyncio.Future[PeerRefusedError] = asyncio.get_running_loop().create_future()
         self.transport = TcpPeerTransport(
             cluster_id=cluster_id,
@@ -41,6 +42,7 @@ class Member:
             peers=addresses,
             deliver=self.inbox.put_nowait,
             unreachable=self.unreachable.put_nowait,
+            reachable=self.reachable.put_nowait,
             failed=lambda error: None if self.refusal.done() else self.refusal.set_result(error),
         )
 
@@ -148,9 +150,10 @@ async def test_a_member_that_is_not_there_is_unreachable_and_comes_back(net: Net
     one = await net.start(1)
     one.transport.send([beat(1, 2), beat(1, 2)])
     assert await one.unreachable.get() == 2
-    assert one.transport.dropped_sends == 1
+    assert one.transport.dropped_sends == 1 and one.reachable.empty()
     net.sockets[2] = listen(*net.addresses[2])
     two = await net.start(2)
+    assert await one.reachable.get() == 2
     await exchange(one, two, beat(1, 2, 5))
     await two.transport.stop()
     while not one.unreachable.empty():

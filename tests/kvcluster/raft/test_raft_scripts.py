@@ -10,6 +10,7 @@ Commands (an id is a member; `quiet` as an argument prints only the outcome):
     drop 1 2 [type=APP] takes what is on the network from 1 to 2 off it
     isolate 3  heal     messages from and to 3 vanish when they are sent, until healed
     restart 3           a new machine on member 3's storage; what it had not persisted is gone
+    unreachable 1 3     reachable 1 3     what the shell of member 1 says of the way to member 3
     snapshot 1 5 [keep=N]   makes a snapshot at index 5 and compacts all but N entries below it
     log 1   state   progress 1   applied 1
 """
@@ -105,6 +106,9 @@ class Group:
 
     def do_unreachable(self, arguments, options) -> None:
         self.nodes[int(arguments[0])].report_unreachable(int(arguments[1]))
+
+    def do_reachable(self, arguments, options) -> None:
+        self.nodes[int(arguments[0])].report_reachable(int(arguments[1]))
 
     def do_report_snapshot(self, arguments, options) -> None:
         self.nodes[int(arguments[0])].report_snapshot(int(arguments[1]), arguments[2] == "ok")

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from kvcluster.errors import ConfigError
 
+DEFAULT_QUOTA_BYTES = 2 * 1024**3
 TRANSPORTS = ("native", "grpcio")
 STATES = ("new",)
 LOG_LEVELS = ("debug", "info", "warn", "error")
@@ -85,9 +86,15 @@ class ServerConfig:
     snapshot_count: int = 10_000
     max_request_bytes: int = 1536 * 1024
     max_txn_ops: int = 128
+    quota_backend_bytes: int = 0
     watch_progress_notify_interval_s: float = 600.0
     transport: str = "native"
     log_level: str = "info"
+
+    @property
+    def quota_bytes(self) -> int:
+        """etcd: 0 is the default of 2 GiB, a negative number none at all. -> 0 for none."""
+        return max(self.quota_backend_bytes, 0) or (DEFAULT_QUOTA_BYTES if not self.quota_backend_bytes else 0)
 
     def members(self) -> dict[str, tuple[str, ...]]:
         """Peer URLs by member name."""

@@ -34,6 +34,7 @@ class ServeOptions(NamedTuple):
     snapshot_count: int
     max_request_bytes: int
     max_txn_ops: int
+    quota_backend_bytes: int
     auto_compaction_mode: str
     auto_compaction_retention: str
     watch_progress_notify_interval: str
@@ -58,13 +59,14 @@ FLAGS: dict[str, tuple[str | int, str]] = {
     "snapshot-count": (10_000, "Entries of the log between snapshots."),
     "max-request-bytes": (1536 * 1024, "The largest request."),
     "max-txn-ops": (128, "The most operations of a transaction."),
+    "quota-backend-bytes": (0, "The store's size at which the NOSPACE alarm is raised; 0 = 2 GiB, negative = none."),
     "auto-compaction-mode": ("periodic", "periodic or revision."),
     "auto-compaction-retention": ("0", "5m, 1 (hour), or revisions; 0 = off."),
     "watch-progress-notify-interval": ("10m", "A duration such as 5s or 10m."),
     "transport": ("native", "Who speaks gRPC: native or grpcio."),
     "log-level": ("info", "debug, info, warn or error."),
 }
-IGNORED_FLAGS = ("quota-backend-bytes", "logger", "log-outputs")
+IGNORED_FLAGS = ("logger", "log-outputs")
 IGNORED_SWITCHES = ("unsafe-no-fsync",)
 
 
@@ -128,6 +130,7 @@ def build_config(options: ServeOptions) -> ServerConfig:
         snapshot_count=options.snapshot_count,
         max_request_bytes=options.max_request_bytes,
         max_txn_ops=options.max_txn_ops,
+        quota_backend_bytes=options.quota_backend_bytes,
         watch_progress_notify_interval_s=parse_duration(
             "watch-progress-notify-interval", options.watch_progress_notify_interval
         ),

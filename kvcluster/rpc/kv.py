@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kvcluster import pb
-from kvcluster.errors import EtcdError
+from kvcluster.errors import EtcdError, NoSpaceError
 from kvcluster.member import Applied, Member, ops, plan_txn
 from kvcluster.rpc.checks import (
     check_delete_range,
@@ -21,6 +21,7 @@ from kvcluster.rpc.checks import (
     is_serializable,
 )
 from kvcluster.rpc.decoding import decode_unary
+from kvcluster.rpc.quota import PUT_COST_BYTES, Quota, put_cost, txn_cost
 from kvcluster.rpc.status import status_of
 from kvcluster.wire import ServiceCall
 
@@ -28,11 +29,12 @@ from kvcluster.wire import ServiceCall
 class KvService:
     """max_txn_ops: etcd's --max-txn-ops."""
 
-    __slots__ = ("_member", "_max_txn_ops")
+    __slots__ = ("_member", "_max_txn_ops", "_quota")
 
-    def __init__(self, member: Member, max_txn_ops: int) -> None:
+    def __init__(self, member: Member, max_txn_ops: int, quota: Quota) -> None:
         self._member = member
         self._max_txn_ops = max_txn_ops
+        self._quota = quota
 
     def _answer(self, call: ServiceCall, applied: Applied) -> None:
         if applied.error is None:
@@ -46,6 +48,11 @@ class KvService:
     def put(self, call: ServiceCall, payload: bytes) -> None:
         request = decode_unary(pb.PutRequest, payload, call, self._member)
         if request is None:
+            return
+        quota = self._quota
+        quota.allowance_bytes -= len(payload) + PUT_COST_BYTES
+        if quota.allowance_bytes < 0 and quota.is_exceeded_by(put_cost(request)):
+            call.fail(*status_of(NoSpaceError()))
             return
         try:
             check_put(request)
@@ -96,6 +103,8 @@ class KvService:
             return
         try:
             plan = plan_txn(request)
+            if self._quota.is_exceeded_by(txn_cost(plan)):
+                raise NoSpaceError
             check_txn(plan, self._max_txn_ops)
         except EtcdError as error:
             call.fail(*status_of(error))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 
 from kvcluster import pb
-from kvcluster.errors import EtcdError, LeaseTtlTooLargeError, NoLeaderError, TooManyRequestsError
+from kvcluster.errors import EtcdError, LeaseTtlTooLargeError, NoLeaderError, NoSpaceError, TooManyRequestsError
 from kvcluster.member import Applied, LeaseAnswer, Member, ops
 from kvcluster.rpc.decoding import decode, decode_unary, lacks_leader
+from kvcluster.rpc.quota import LEASE_COST_BYTES, Quota
 from kvcluster.rpc.status import status_of
 from kvcluster.wire import ServiceCall
 
@@ -15,10 +16,11 @@ MAX_TTL_S = 9_000_000_000
 
 
 class LeaseService:
-    __slots__ = ("_member",)
+    __slots__ = ("_member", "_quota")
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, quota: Quota) -> None:
         self._member = member
+        self._quota = quota
 
     def _answer(self, call: ServiceCall, applied: Applied) -> None:
         if applied.error is None:
@@ -30,6 +32,9 @@ class LeaseService:
         """ID 0: the member chooses, before the request enters the log, so that all members apply the same."""
         request = decode_unary(pb.LeaseGrantRequest, payload, call, self._member)
         if request is None:
+            return
+        if self._quota.is_exceeded_by(LEASE_COST_BYTES):
+            call.fail(*status_of(NoSpaceError()))
             return
         if request.TTL > MAX_TTL_S:
             call.fail(*status_of(LeaseTtlTooLargeError()))

@@ -10,6 +10,7 @@ from kvcluster.rpc.cluster import ClusterService
 from kvcluster.rpc.kv import KvService
 from kvcluster.rpc.lease import LeaseService
 from kvcluster.rpc.maintenance import MaintenanceService
+from kvcluster.rpc.quota import Quota
 from kvcluster.rpc.unimplemented import all_rpcs
 from kvcluster.rpc.watch import WatchService
 from kvcluster.wire import BIDI, UNARY, Method
@@ -23,10 +24,17 @@ class RpcServices:
     """The services of one member."""
 
     def __init__(
-        self, member: Member, *, max_txn_ops: int = MAX_TXN_OPS, progress_interval_s: float = PROGRESS_INTERVAL_S
+        self,
+        member: Member,
+        *,
+        max_txn_ops: int = MAX_TXN_OPS,
+        progress_interval_s: float = PROGRESS_INTERVAL_S,
+        quota_bytes: int = 0,
     ) -> None:
-        kv = KvService(member, max_txn_ops)
-        lease = LeaseService(member)
+        """quota_bytes: etcd's --quota-backend-bytes; 0: none."""
+        self._quota = Quota(member, quota_bytes)
+        kv = KvService(member, max_txn_ops, self._quota)
+        lease = LeaseService(member, self._quota)
         cluster = ClusterService(member)
         maintenance = MaintenanceService(member)
         self._watch = WatchService(
@@ -56,4 +64,5 @@ class RpcServices:
         }
 
     def tick(self) -> None:
+        self._quota.tick()
         self._watch.tick()

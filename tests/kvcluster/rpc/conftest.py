@@ -76,14 +76,16 @@ class Stream:
 class Bench:
     """One member, its storage, its services; `turn` is the shell's."""
 
-    def __init__(self, members: int = 1, progress_interval_s: float = 600.0, **fields: Any) -> None:
+    def __init__(
+        self, members: int = 1, progress_interval_s: float = 600.0, quota_bytes: int = 0, **fields: Any
+    ) -> None:
         records = tuple(
             MemberRecord(id, f"m{id}", (f"http://p{id}",), (f"http://c{id}",)) for id in range(1, members + 1)
         )
         config = MemberConfig(id=1, members=records, **fields)
         self.storage = MemoryStorage(voters=[record.id for record in records])
         self.member = Member(config, self.storage)
-        self.services = RpcServices(self.member, progress_interval_s=progress_interval_s)
+        self.services = RpcServices(self.member, progress_interval_s=progress_interval_s, quota_bytes=quota_bytes)
         self.turn()
 
     def turn(self, background: bool = True) -> None:

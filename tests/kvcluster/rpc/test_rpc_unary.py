@@ -163,6 +163,21 @@ def test_without_space_nothing_grows(bench: Any) -> None:
     assert bench.ask("KV/Put", put).header.revision == 4
 
 
+def test_a_full_store_raises_the_alarm(make_bench: Any) -> None:
+    """Costs are etcd's: a put 256 bytes beside key and value, a lease 64, a transaction its dearer branch."""
+    bench = make_bench(quota_bytes=2000)
+    full = (EXHAUSTED, "etcdserver: mvcc: database space exceeded")
+    assert bench.ask("KV/Put", pb.PutRequest(key=b"a", value=b"x" * 1000)).header.revision == 2
+    dear = [op(request_put=pb.PutRequest(key=b"%d" % number, value=b"x" * 300)) for number in range(2)]
+    assert bench.ask("KV/Txn", pb.TxnRequest(failure=dear)) == full
+    (alarm,) = bench.ask("Maintenance/Alarm", pb.AlarmRequest()).alarms
+    assert (alarm.alarm, alarm.memberID) == (NOSPACE, 1)
+    assert bench.ask("KV/Put", pb.PutRequest(key=b"a")) == full, "until it is disarmed, however small"
+    bench.ask("Maintenance/Alarm", pb.AlarmRequest(action=DEACTIVATE, alarm=NOSPACE, memberID=1))
+    assert bench.ask("KV/Put", pb.PutRequest(key=b"b", value=b"x" * 200)).header.revision == 3
+    assert bench.ask("KV/Put", pb.PutRequest(key=b"b", value=b"x" * 600)) == full
+
+
 def test_a_corrupt_cluster_takes_no_writes(bench: Any) -> None:
     bench.ask("Maintenance/Alarm", pb.AlarmRequest(action=ACTIVATE, alarm=CORRUPT, memberID=1))
     corrupt = (DATA_LOSS, "etcdserver: corrupt cluster")

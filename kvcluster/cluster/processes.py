@@ -22,6 +22,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from kvcluster.client import connect
 from kvcluster.cluster.state import ClusterError, MemberProcess, StateFolder, default_state_dir, is_alive, start_of
@@ -34,6 +35,8 @@ OFFSETS = (0, 20000, 30000, 40000, 50000)
 READY_S = 20.0
 GRACE_S = 3.0
 POLL_S = 0.03
+CALL_S = 0.01
+"""Between two calls to a member that is starting."""
 ASK_S = 2.0
 PORT_ATTEMPTS = 3
 
@@ -265,16 +268,18 @@ def _failure(member: MemberProcess, what: str) -> ClusterError:
 
 
 async def _until_ready(url: str) -> None:
-    """Returns when the member answers, knows a leader, and can read through it."""
+    """Returns when the member answers a linearizable read, so knows a leader: what `etcdctl endpoint health` asks."""
+    address = urlsplit(url)
     while True:
         try:
+            _, writer = await asyncio.open_connection(address.hostname, address.port)  # `connect` would be patient
+            writer.close()
             async with await connect(url, timeout_s=ASK_S) as client:
-                if (await client.status()).leader:
-                    await client.get(b"health")  # a linearizable read, as `etcdctl endpoint health` does
-                    return
+                await client.get(b"health")
+                return
         except (OSError, KvClusterError):
             pass
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(CALL_S)
 
 
 async def cluster_status(folder: StateFolder) -> list[MemberStatus]:

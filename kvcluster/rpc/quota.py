@@ -30,12 +30,13 @@ class Quota:
     __slots__ = ("allowance_bytes", "_limit_bytes", "_member")
 
     def __init__(self, member: Member, limit_bytes: int) -> None:
-        self.allowance_bytes = 0
+        self.allowance_bytes = 0 if limit_bytes else UNLIMITED_BYTES
         self._limit_bytes = limit_bytes
         self._member = member
 
     def tick(self) -> None:
-        self.allowance_bytes = 0
+        if self._limit_bytes:
+            self.allowance_bytes = 0
 
     def is_exceeded_by(self, cost_bytes: int) -> bool:
         """Whether there is no room for it; the alarm is raised then. What costs nothing always has room."""

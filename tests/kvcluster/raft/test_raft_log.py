@@ -84,7 +84,10 @@ class LogModel(RuleBasedStateMachine):
     @precondition(lambda self: self.taken is None)
     @rule()
     def compact(self):
-        index = min(self.log.applied, self.storage.last_index())
+        """What is not persisted yet is not compacted: a shell applies after it persisted."""
+        unstable = self.log.unstable.entries
+        persisted = unstable[0].index - 1 if unstable else self.storage.last_index()
+        index = min(self.log.applied, self.storage.last_index(), persisted)
         if index > self.storage.snapshot().index:
             self.previous = (index, self.term_at(index))
             self.storage.create_snapshot(index, b"")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 from kvcluster.cli.running import fail
 from kvcluster.cli.serving import FLAGS, IGNORED_FLAGS, IGNORED_SWITCHES
@@ -22,16 +23,20 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(fail(f"serve: {message}; see kvcluster serve --help", 2))
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
+    """defaults: serving.defaults_of what the environment says."""
     parser = _Parser(
         prog="kvcluster serve",
-        description="Run one member, with etcd's flag names. Its data is in memory only.",
+        description="Run one member, with etcd's flag names. Its data is in memory only. What a flag does not say, its "
+        "environment variable does: ETCD_NAME for --name, and so on.",
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     for name, (default, text) in FLAGS.items():
-        parser.add_argument(f"--{name}", default=default, type=type(default), metavar=type(default).__name__, help=text)
-    parser.add_argument("--data-dir", help="Refused: storage on disk does not exist yet.")
+        parser.add_argument(
+            f"--{name}", default=defaults[name], type=type(default), metavar=type(default).__name__, help=text
+        )
+    parser.add_argument("--data-dir", default=defaults["data-dir"], help="Refused: storage on disk does not exist yet.")
     for name in IGNORED_SWITCHES:
         parser.add_argument(f"--{name}", action="store_true", help=IGNORED)
     for name in IGNORED_FLAGS:

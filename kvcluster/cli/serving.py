@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kvcluster.cli.running import UsageError, drop_true, fail, run_command
@@ -70,10 +71,27 @@ IGNORED_FLAGS = ("logger", "log-outputs")
 IGNORED_SWITCHES = ("unsafe-no-fsync",)
 
 
-def parse_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
+def variable_of(name: str) -> str:
+    """The environment variable that stands for a flag, as in etcd: --listen-client-urls, ETCD_LISTEN_CLIENT_URLS."""
+    return "ETCD_" + name.upper().replace("-", "_")
+
+
+def defaults_of(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What a flag has where the command line does not name it: its variable's value, else its own. Raises ConfigError."""
+    found: dict[str, Any] = {"data-dir": environment.get(variable_of("data-dir"))}
+    for name, (default, _) in FLAGS.items():
+        text = environment.get(variable_of(name))
+        try:
+            found[name] = default if text is None else type(default)(text)
+        except ValueError:
+            raise ConfigError(f'{variable_of(name)}: "{text}" is not a number') from None
+    return found
+
+
+def parse_flags(arguments: Sequence[str], defaults: Mapping[str, Any]) -> dict[str, Any] | None:
     """The flags' values by their names, as argparse would have them; None for what it is to answer: help, and mistakes."""
-    flags: dict[str, Any] = {name: default for name, (default, _) in FLAGS.items()}
-    flags |= dict.fromkeys(("data-dir", *IGNORED_FLAGS)) | dict.fromkeys(IGNORED_SWITCHES, False)
+    flags: dict[str, Any] = dict(defaults)
+    flags |= dict.fromkeys(IGNORED_FLAGS) | dict.fromkeys(IGNORED_SWITCHES, False)
     left = iter(arguments)
     for argument in left:
         flag, equals, value = argument.partition("=")
@@ -99,11 +117,15 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
 def main_serve(arguments: Sequence[str]) -> int:
     """Parses the flags of `kvcluster serve` and runs it; the exit code. A wrong flag ends the process with 2."""
     arguments = drop_true(arguments)
-    flags = parse_flags(arguments)
+    try:
+        defaults = defaults_of(os.environ)
+    except ConfigError as error:
+        return fail(str(error), 2)
+    flags = parse_flags(arguments, defaults)
     if flags is None:
         from kvcluster.cli.serve_help import build_parser
 
-        flags = vars(build_parser().parse_args(arguments))
+        flags = vars(build_parser(defaults).parse_args(arguments))
     ignored = tuple(name for name in (*IGNORED_SWITCHES, *IGNORED_FLAGS) if flags.pop(name.replace("-", "_")))
     return run_serve(ServeOptions(**flags, ignored=ignored))
 

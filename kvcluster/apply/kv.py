@@ -42,6 +42,8 @@ def _value_head(size: int) -> bytes:
 def encode_put(fields: PutFields) -> bytes:
     """The PutRequest (1 key, 2 value, 3 lease, 4 prev_kv, 5 ignore_value, 6 ignore_lease) as protobuf encodes it."""
     key, value, lease, prev_kv, ignore_value, ignore_lease = fields
+    if key and value and not (lease or prev_kv or ignore_value or ignore_lease):  # nearly every one
+        return b"".join((_key_head(len(key)), key, _value_head(len(value)), value))
     parts = [_key_head(len(key)), key] if key else []
     if value:
         parts += (_value_head(len(value)), value)

@@ -330,11 +330,11 @@ class Member:
             self._intake.load(self.applier.state, ready.snapshot)
             self.applied_index, self._applied_term = ready.snapshot.index, ready.snapshot.term
             self._log.restored(ready.snapshot)
-        finished = self._apply(ready.committed) if ready.committed else []
+        dones, answers = self._apply(ready.committed) if ready.committed else ([], [])
         self._observe_duty()
         for state in ready.read_states:
             self._reads.answer(state.context, state.index)
-        for done, applied in finished:
+        for done, applied in zip(dones, answers, strict=True):
             done(applied)
         for read_done in self._reads.release(self.applied_index):
             read_done(None)
@@ -436,9 +436,11 @@ class Member:
     def _published(self, applied: Applied) -> None:
         self._is_publishing = False
 
-    def _apply(self, entries: list[Entry]) -> list[tuple[Done, Applied]]:
-        """Applies entries in order; (done, applied) of those that this member proposed."""
-        finished = []
+    def _apply(self, entries: list[Entry]) -> tuple[list[Done], list[Applied]]:
+        """Applies entries in order; `done`s and outcomes of those that this member proposed. Two lists and not one of pairs:
+        the pairs of a large turn would all be looked at by the cyclic collector."""
+        dones: list[Done] = []
+        answers: list[Applied] = []
         apply, find = self.applier.apply, self._proposals.find
         size = 0
         for entry in entries:
@@ -450,12 +452,13 @@ class Member:
             if waiter is None:
                 apply(data[0], data[HEAD_BYTES:])
             else:
-                parsed = waiter[1]
-                finished.append((waiter[0], apply(data[0], b"" if parsed is not None else data[HEAD_BYTES:], parsed)))
+                done, parsed, _ = waiter
+                answers.append(apply(data[0], b"" if parsed is not None else data[HEAD_BYTES:], parsed))
+                dones.append(done)
         self.hub.flush()
         self._applied_term, self.applied_index = entries[-1][:2]
         self._log.applied(self.applied_index, len(entries), size)
-        return finished
+        return dones, answers
 
     # ---- snapshots ----
 

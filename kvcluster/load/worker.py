@@ -65,15 +65,13 @@ async def _listen(port: Port, context: Context, go: asyncio.Future[float]) -> No
 class Meter:
     """From when on it counts: the end of the warm-up, and this process's CPU since."""
 
-    def __init__(self, context: Context, workload: Workload) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._workload = workload
         self.begun_s = 0.0
         self._cpu_s = 0.0
 
     def begin(self) -> None:
         self._context.recorder.begin()
-        self._workload.begin()
         self.begun_s = self._context.now()
         self._cpu_s = time.process_time()
 
@@ -84,9 +82,11 @@ class Meter:
 async def _measure(workload: Workload, context: Context, port: Port, start_s: float) -> dict[str, Any]:
     plan, recorder = context.plan, context.recorder
     await asyncio.sleep(max(start_s - context.now(), 0))
-    meter = Meter(context, workload)
+    meter = Meter(context)
     meter.begin()
     warm_up_s = plan.warm_up_s if workload.is_timed else 0.0
+    if not warm_up_s:
+        workload.begin()
     timing = asyncio.ensure_future(_keep_time(workload, context, port, meter, warm_up_s))
     try:
         await workload.run()
@@ -112,6 +112,7 @@ async def _keep_time(workload: Workload, context: Context, port: Port, meter: Me
     if warm_up_s:
         await asyncio.sleep(warm_up_s)
         meter.begin()
+        workload.begin()
     next_s = meter.begun_s
     end_s = meter.begun_s + plan.limit_s if plan.limit_s and workload.is_timed else float("inf")
     done, heard_s = 0, now()

@@ -55,6 +55,16 @@ async def test_a_run_counts_what_it_did(url: str, unit: str, plan: Plan):
     assert Plan.from_dict(result["plan"]).workload == plan.workload
 
 
+async def test_the_warm_up_does_not_use_up_the_total():
+    """It did: a fast server had made all of a small total before the warm-up was over, and that was then what was measured."""
+    async with Cluster(members=1) as cluster:
+        plan = replace(SMALL, endpoints=[await cluster.listen()], total=20, warm_up_s=0.3)
+        result = await run_plan(plan)
+        made = (await cluster.client().get(b"x")).revision - 1
+    assert result.operations == 20
+    assert made > 20 + 2 * SMALL.clients, "the puts of the warm-up come on top"
+
+
 async def test_keys_are_those_of_the_plan():
     async with Cluster(members=1) as cluster:
         plan = replace(

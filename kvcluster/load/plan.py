@@ -32,7 +32,8 @@ class Plan:
 
     total: operations in all; duration_s: otherwise; neither: DEFAULT_DURATION_S. rate: open loop instead of `clients` callers.
     key_space_size: how many keys there are, drawn by `seed`, or one after the other with sequential_keys. range_keys: keys that
-    one prefix range returns, 0 = ranges of one key. put_total, put_rate: the writer's, of watch workloads.
+    one prefix range returns, 0 = ranges of one key. put_total, put_rate: the writer's, of watch
+    workloads, where a duration_s replaces put_total.
     """
 
     workload: str

@@ -88,6 +88,9 @@ class ServerConfig:
     max_txn_ops: int = 128
     quota_backend_bytes: int = 0
     watch_progress_notify_interval_s: float = 600.0
+    auth_token: str = "simple"
+    auth_token_ttl_s: int = 300
+    bcrypt_cost: int = 10
     transport: str = "native"
     log_level: str = "info"
 
@@ -163,5 +166,9 @@ class ServerConfig:
         ):
             if value < 1:
                 raise ConfigError(f"--{flag}: {value} must be at least 1")
+        if not 4 <= self.bcrypt_cost <= 31:
+            raise ConfigError(f"--bcrypt-cost: {self.bcrypt_cost} is not between 4 and 31")
+        if self.auth_token_ttl_s < 1:
+            raise ConfigError(f"--auth-token-ttl: {self.auth_token_ttl_s} must be at least 1 second")
         if self.watch_progress_notify_interval_s < 0.1:
             raise ConfigError("--watch-progress-notify-interval: must be at least 100ms")

@@ -12,6 +12,8 @@ they need: nothing is lost or repeated. Where there is no other member, they wai
 
 Reads by a sole voter that leads need no barrier: whatever was acknowledged was applied here before. They do not wait for
 anything, so every YIELD_EVERY-th of them lets the event loop run: a loop of reads must not stop the world.
+
+Where authentication is on, such a client may do what user root may: who has the member in his own process has it all.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from kvcluster import pb
+from kvcluster.auth import SYSTEM
 from kvcluster.client import (
     ClientClosedError,
     DeleteResult,
@@ -118,7 +121,7 @@ class EmbeddedClient(UnaryCalls):
 
     def _services_of(self, member: Member) -> RpcServices:
         if self._services is None or self._services[0] is not member:
-            self._services = member, RpcServices(member)
+            self._services = member, RpcServices(member, trusts_callers=True)
         return self._services[1]
 
     async def keep_alive_once(self, id: int) -> LeaseInfo:
@@ -200,7 +203,9 @@ class EmbeddedClient(UnaryCalls):
             raise ClientClosedError
         shell = self._find()
         future: asyncio.Future[Applied] = asyncio.get_running_loop().create_future()
-        shell.member.propose(op, payload, partial(_conclude, future), request)
+        member = shell.member
+        who = SYSTEM if member.auth.is_enabled else None
+        member.propose(op, payload, partial(_conclude, future), request, who)
         shell.wake()
         return future
 
@@ -412,6 +417,7 @@ class _Call:
 
     metadata: Mapping[str, str] = {}
     peer = "embedded"
+    common_name = ""
     is_active = True
     buffered_bytes = 0
 

@@ -141,6 +141,84 @@ class WatchCanceledError(EtcdError):
     text = "etcdserver: watch canceled"
 
 
+class UserEmptyError(EtcdError):
+    """Also: a request without a token, where one is needed."""
+
+    text = "etcdserver: user name is empty"
+
+
+class RoleEmptyError(EtcdError):
+    text = "etcdserver: role name is empty"
+
+
+class AuthFailedError(EtcdError):
+    text = "etcdserver: authentication failed, invalid user ID or password"
+
+
+class NoPasswordUserError(EtcdError):
+    """A user who has no password, by option, tries one."""
+
+    text = "auth: authentication failed, password was given for no password user"
+
+
+class PermissionNotGivenError(EtcdError):
+    text = "etcdserver: permission not given"
+
+
+class InvalidAuthManagementError(EtcdError):
+    text = "etcdserver: invalid auth management"
+
+
+class AuthOldRevisionError(EtcdError):
+    """Users, roles or permissions have changed since the token was given out."""
+
+    text = "etcdserver: revision of auth store is old"
+
+
+class RootUserNotExistError(EtcdError):
+    text = "etcdserver: root user does not exist"
+
+
+class RootRoleNotExistError(EtcdError):
+    text = "etcdserver: root user does not have root role"
+
+
+class UserAlreadyExistsError(EtcdError):
+    text = "etcdserver: user name already exists"
+
+
+class UserNotFoundError(EtcdError):
+    text = "etcdserver: user name not found"
+
+
+class RoleAlreadyExistsError(EtcdError):
+    text = "etcdserver: role name already exists"
+
+
+class RoleNotFoundError(EtcdError):
+    text = "etcdserver: role name not found"
+
+
+class RoleNotGrantedError(EtcdError):
+    text = "etcdserver: role is not granted to the user"
+
+
+class PermissionNotGrantedError(EtcdError):
+    text = "etcdserver: permission is not granted to the role"
+
+
+class AuthNotEnabledError(EtcdError):
+    text = "etcdserver: authentication is not enabled"
+
+
+class PermissionDeniedError(EtcdError):
+    text = "etcdserver: permission denied"
+
+
+class InvalidAuthTokenError(EtcdError):
+    text = "etcdserver: invalid auth token"
+
+
 class UnimplementedError(EtcdError):
     """An RPC of the wire that this server does not have yet; the text names it."""
 

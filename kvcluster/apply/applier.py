@@ -17,12 +17,14 @@ from kvcluster.apply import ops
 from kvcluster.apply.alarm import apply_alarm, refusal
 from kvcluster.apply.applied import Applied
 from kvcluster.apply.attributes import apply_attributes
+from kvcluster.apply.auth import AUTH_TABLE, check_access, split_identity
 from kvcluster.apply.kv import apply_compact, apply_delete_range, apply_put
 from kvcluster.apply.lease import apply_lease_grant, apply_lease_revoke
 from kvcluster.apply.ranges import range_body
 from kvcluster.apply.state import State
 from kvcluster.apply.txn import apply_txn
 from kvcluster.apply.txn_plan import TxnPlan, parse_txn
+from kvcluster.auth import NOBODY
 from kvcluster.errors import EtcdError
 from kvcluster.mvcc import encode_range_body
 
@@ -36,6 +38,7 @@ _TABLE: dict[int, tuple[Callable[[bytes], Any], Callable[[State, Any], Applied]]
     ops.LEASE_REVOKE: (pb.LeaseRevokeRequest.FromString, apply_lease_revoke),
     ops.MEMBER_ATTRIBUTES: (pb.Member.FromString, apply_attributes),
     ops.ALARM: (pb.AlarmRequest.FromString, apply_alarm),
+    **AUTH_TABLE,
 }
 
 
@@ -52,16 +55,33 @@ class Applier:
 
         Raises KeyError for an unknown op and DecodeError for bytes that are no message: a log of another program.
         """
+        state = self.state
+        if op >= ops.AUTHORIZED or state.auth.is_enabled or state.alarms:
+            return self._apply_guarded(op, payload, parsed)
+        parse, function = _TABLE[op]
+        try:
+            return function(state, parsed if parsed is not None else parse(payload))
+        except EtcdError as error:
+            return Applied(state.store.revision, b"", error)
+
+    def _apply_guarded(self, op: int, payload: bytes, parsed: Any) -> Applied:
+        """Where not everybody may do everything. parsed: (who asked, the message) if the entry says who did."""
+        state, who = self.state, NOBODY
+        if op >= ops.AUTHORIZED:
+            op -= ops.AUTHORIZED
+            who, payload, parsed = (
+                (parsed[0], b"", parsed[1]) if parsed is not None else (*split_identity(payload), None)
+            )
         parse, function = _TABLE[op]
         request = parsed if parsed is not None else parse(payload)
-        if self.state.alarms:
-            error = refusal(self.state, op, request)
-            if error is not None:
-                return Applied(self.state.store.revision, b"", error)
         try:
-            return function(self.state, request)
+            check_access(state, op, who, request)
+            error = refusal(state, op, request)
+            if error is not None:
+                raise error
+            return function(state, request)
         except EtcdError as error:
-            return Applied(self.state.store.revision, b"", error)
+            return Applied(state.store.revision, b"", error)
 
     def range(self, request: pb.RangeRequest) -> Applied:
         """A read of this member's own state: serializable, or linearizable after a read barrier."""

@@ -7,13 +7,14 @@ member's own (its watchers). `attributes` is what members tell of themselves: id
 
 from __future__ import annotations
 
+from kvcluster.auth import AuthStore
 from kvcluster.lease import Lessor
 from kvcluster.mvcc import Store
 from kvcluster.watch import Hub
 
 
 class State:
-    __slots__ = ("store", "lessor", "hub", "attributes", "alarms")
+    __slots__ = ("store", "lessor", "hub", "attributes", "alarms", "auth")
 
     def __init__(self, store: Store, lessor: Lessor, hub: Hub) -> None:
         self.store = store
@@ -21,3 +22,4 @@ class State:
         self.hub = hub
         self.attributes: dict[int, tuple[str, tuple[str, ...]]] = {}
         self.alarms: dict[tuple[int, int], None] = {}
+        self.auth = AuthStore()

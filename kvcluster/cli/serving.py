@@ -39,6 +39,9 @@ class ServeOptions(NamedTuple):
     auto_compaction_mode: str
     auto_compaction_retention: str
     watch_progress_notify_interval: str
+    auth_token: str
+    auth_token_ttl: int
+    bcrypt_cost: int
     transport: str
     log_level: str
     data_dir: str | None
@@ -64,6 +67,9 @@ FLAGS: dict[str, tuple[str | int, str]] = {
     "auto-compaction-mode": ("periodic", "periodic or revision."),
     "auto-compaction-retention": ("0", "5m, 1 (hour), or revisions; 0 = off."),
     "watch-progress-notify-interval": ("10m", "A duration such as 5s or 10m."),
+    "auth-token": ("simple", "simple, or jwt,pub-key=FILE,priv-key=FILE,sign-method=RS256,ttl=10m."),
+    "auth-token-ttl": (300, "Seconds that an unused simple token lives."),
+    "bcrypt-cost": (10, "Of hashing passwords, from 4 to 31: 2 to the power of it rounds."),
     "transport": ("native", "Who speaks gRPC: native or grpcio."),
     "log-level": ("info", "debug, info, warn or error."),
 }
@@ -156,6 +162,9 @@ def build_config(options: ServeOptions) -> ServerConfig:
         watch_progress_notify_interval_s=parse_duration(
             "watch-progress-notify-interval", options.watch_progress_notify_interval
         ),
+        auth_token=options.auth_token,
+        auth_token_ttl_s=options.auth_token_ttl,
+        bcrypt_cost=options.bcrypt_cost,
         transport=options.transport,
         log_level=options.log_level,
     )

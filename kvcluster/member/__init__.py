@@ -3,7 +3,20 @@
 Read member.py first: its contract is the shell's. rpc and the shells see `apply` and `raft` only through this package.
 """
 
-from kvcluster.apply import Applied, Op, PutFields, TxnPlan, alarms_body, encode_put, has_puts, ops, plan_txn, txn_plan
+from kvcluster.apply import (
+    Applied,
+    Op,
+    PutFields,
+    TxnPlan,
+    alarms_body,
+    check_lease_keys,
+    check_txn_access,
+    encode_put,
+    has_puts,
+    ops,
+    plan_txn,
+    txn_plan,
+)
 from kvcluster.member.config import MemberConfig, MemberRecord, cluster_id, member_id
 from kvcluster.member.forwarding import (
     LeaseAnswer,
@@ -26,6 +39,8 @@ __all__ = [
     "PutFields",
     "TxnPlan",
     "alarms_body",
+    "check_lease_keys",
+    "check_txn_access",
     "cluster_id",
     "decode_peer_message",
     "encode_put",

@@ -25,7 +25,8 @@ from __future__ import annotations
 from typing import Any
 
 from kvcluster import pb
-from kvcluster.apply import Applied, Applier, State, ops
+from kvcluster.apply import Applied, Applier, State, encode_identity, ops
+from kvcluster.auth import SYSTEM, Identity
 from kvcluster.errors import (
     BadLeaderTransfereeError,
     EtcdError,
@@ -81,6 +82,7 @@ class Member:
         self.lessor = Lessor(ticks_per_second=max(1000 // config.tick_ms, 1), min_ttl_s=config.min_lease_ttl_s)
         self.hub = Hub(self.store)
         self.applier = Applier(State(self.store, self.lessor, self.hub))
+        self.auth = self.applier.state.auth
         self.now_tick = 0
         self._storage = storage
         snapshot = storage.snapshot()
@@ -154,8 +156,9 @@ class Member:
 
     # ---- requests ----
 
-    def propose(self, op: int, payload: bytes, done: Done, parsed: Any = None) -> None:
-        """Asks for a change. payload: the client's own request bytes; parsed: the message, where it is known already.
+    def propose(self, op: int, payload: bytes, done: Done, parsed: Any = None, who: Identity | None = None) -> None:
+        """Asks for a change. payload: the client's own request bytes; parsed: the message, where it is known already; who:
+        the user who asks, where authentication is on.
 
         Refusals that happen at once (stopped, too large, too many) are answered through `done` as well.
         """
@@ -169,6 +172,10 @@ class Member:
         if refusal is not None:
             done(Applied(self.store.revision, b"", refusal))
         else:
+            if who is not None:
+                op += ops.AUTHORIZED
+                payload = encode_identity(who) + payload
+                parsed = None if parsed is None else (who, parsed)
             self._proposals.add(op, payload, done, parsed, self.now_tick + self.config.request_timeout_ticks)
 
     def read_barrier(self, done: ReadDone) -> None:
@@ -418,8 +425,9 @@ class Member:
 
     def _revoke_expired(self) -> None:
         duty = self._duty
+        who = SYSTEM if self.auth.is_enabled else None
         for id in duty.take(self.lessor):
-            self.propose(ops.LEASE_REVOKE, pb.LeaseRevokeRequest(ID=id).SerializeToString(), duty.revoked)
+            self.propose(ops.LEASE_REVOKE, pb.LeaseRevokeRequest(ID=id).SerializeToString(), duty.revoked, who=who)
 
     def _put_questions(self) -> None:
         self._questions.put(self.leader, self.lessor)

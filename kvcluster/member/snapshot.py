@@ -1,7 +1,7 @@
 """The whole replicated state as bytes: store, leases, what members told of themselves and alarms. At once, or in steps.
 
 Layout: magic, then three sections, each with its length. Every section carries its own checksum; that of the members'
-(attributes, alarms) is a CRC-32 in front of its JSON.
+(attributes, alarms, users and roles) is a CRC-32 in front of its JSON.
 
 In steps (`StateEncoder`, `StateDecoder`): the store is large and goes on meanwhile; leases and members are small and are
 taken when the steps begin, all three at the same applied index. `encode_state` and `load_state` are the simple twins.
@@ -13,8 +13,10 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from kvcluster.apply import State
+from kvcluster.auth import AuthStore
 from kvcluster.errors import CorruptSnapshotError
 from kvcluster.lease import Lessor
 from kvcluster.mvcc import ChunkReader, SnapshotDecoder
@@ -31,7 +33,8 @@ def encode_state(state: State) -> bytes:
 
 def _small_sections(state: State) -> tuple[bytes, bytes]:
     attributes = {str(id): [name, list(urls)] for id, (name, urls) in sorted(state.attributes.items())}
-    members = json.dumps({"members": attributes, "alarms": list(state.alarms)}).encode()
+    told = {"members": attributes, "alarms": list(state.alarms), "auth": state.auth.to_json()}
+    members = json.dumps(told).encode()
     return state.lessor.snapshot(), _CHECKSUM.pack(zlib.crc32(members)) + members
 
 
@@ -70,14 +73,13 @@ class StateEncoder:
 class StateDecoder:
     """Reads a snapshot in steps, beside the state that it will replace. Raises CorruptSnapshotError, in any step."""
 
-    __slots__ = ("_source", "_store", "_lessor", "_attributes", "_alarms")
+    __slots__ = ("_source", "_store", "_lessor", "_told")
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._source = ChunkReader(chunks)
         self._store: SnapshotDecoder | None = None
         self._lessor = b""
-        self._attributes: dict[int, tuple[str, tuple[str, ...]]] = {}
-        self._alarms: dict[tuple[int, int], None] = {}
+        self._told: _Told | None = None
 
     def step(self, budget: int) -> bool:
         """Reads up to `budget` (>= 1) records; -> True when there is more to do."""
@@ -88,7 +90,7 @@ class StateDecoder:
             if self._store.step(budget):
                 return True
             self._lessor = self._take_section()
-            self._attributes, self._alarms = _decode_members(self._take_section())
+            self._told = _decode_members(self._take_section())
         except EOFError as error:
             raise CorruptSnapshotError("the snapshot is cut short") from error
         if not self._source.is_at_end():
@@ -98,10 +100,11 @@ class StateDecoder:
 
     def adopt_into(self, state: State) -> None:
         """After the last step: `state` becomes what was read, in place; watchers go on."""
-        assert self._store is not None
+        assert self._store is not None and self._told is not None
         state.store.adopt(self._store)
         state.lessor.restore(self._lessor)
-        state.attributes, state.alarms = self._attributes, self._alarms
+        state.attributes, state.alarms = self._told.attributes, self._told.alarms
+        state.auth.load_json(self._told.auth)
         state.hub.replace_store(state.store)
 
     def _begin(self) -> None:
@@ -129,13 +132,23 @@ def load_state(state: State, chunks: Iterable[bytes]) -> None:
     decoder.adopt_into(state)
 
 
-def _decode_members(section: bytes) -> tuple[dict[int, tuple[str, tuple[str, ...]]], dict[tuple[int, int], None]]:
+class _Told(NamedTuple):
+    """The members' section. auth: AuthStore.to_json."""
+
+    attributes: dict[int, tuple[str, tuple[str, ...]]]
+    alarms: dict[tuple[int, int], None]
+    auth: dict[str, Any]
+
+
+def _decode_members(section: bytes) -> _Told:
     body = section[_CHECKSUM.size :]
     if section[: _CHECKSUM.size] != _CHECKSUM.pack(zlib.crc32(body)):
         raise CorruptSnapshotError("the members' section of the snapshot is damaged")
     try:
         decoded = json.loads(body)
         attributes = {int(id): (name, tuple(urls)) for id, (name, urls) in decoded["members"].items()}
-        return attributes, {(int(kind), int(member)): None for kind, member in decoded["alarms"]}
+        alarms = {(int(kind), int(member)): None for kind, member in decoded["alarms"]}
+        AuthStore().load_json(decoded["auth"])  # to see that it can be read, before anything is changed
+        return _Told(attributes, alarms, decoded["auth"])
     except (ValueError, AttributeError, TypeError, KeyError) as error:
         raise CorruptSnapshotError(f"the members' section of the snapshot is not readable: {error}") from error

@@ -7,8 +7,8 @@ status      the only map from error to gRPC code
 unimplemented    an honest no for the rest of the wire
 """
 
-from kvcluster.rpc.methods import RpcServices
+from kvcluster.rpc.methods import AuthOptions, RpcServices
 from kvcluster.rpc.status import status_of
 from kvcluster.rpc.version import CLUSTER_VERSION, SERVER_VERSION
 
-__all__ = ["CLUSTER_VERSION", "SERVER_VERSION", "RpcServices", "status_of"]
+__all__ = ["AuthOptions", "CLUSTER_VERSION", "SERVER_VERSION", "RpcServices", "status_of"]

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from kvcluster import pb
+from kvcluster.auth import Identity
 from kvcluster.errors import EtcdError, NoSpaceError
-from kvcluster.member import Applied, Member, ops, plan_txn
+from kvcluster.member import Applied, Member, TxnPlan, check_txn_access, ops, plan_txn
+from kvcluster.rpc.access import Access
 from kvcluster.rpc.checks import (
     check_delete_range,
     check_put,
@@ -29,10 +31,12 @@ from kvcluster.wire import ServiceCall
 class KvService:
     """max_txn_ops: etcd's --max-txn-ops."""
 
-    __slots__ = ("_member", "_max_txn_ops", "_quota")
+    __slots__ = ("_member", "_auth", "_access", "_max_txn_ops", "_quota")
 
-    def __init__(self, member: Member, max_txn_ops: int, quota: Quota) -> None:
+    def __init__(self, member: Member, access: Access, max_txn_ops: int, quota: Quota) -> None:
         self._member = member
+        self._auth = member.auth
+        self._access = access
         self._max_txn_ops = max_txn_ops
         self._quota = quota
 
@@ -43,7 +47,10 @@ class KvService:
             call.fail(*status_of(applied.error))
 
     def _propose(self, call: ServiceCall, op: int, payload: bytes, request: Any) -> None:
-        self._member.propose(op, payload, lambda applied: self._answer(call, applied), request)
+        if self._auth.is_enabled:
+            self._access.propose(call, op, payload, lambda applied: self._answer(call, applied), request)
+        else:
+            self._member.propose(op, payload, lambda applied: self._answer(call, applied), request)
 
     def put(self, call: ServiceCall, payload: bytes) -> None:
         request = decode_unary(pb.PutRequest, payload, call, self._member)
@@ -81,21 +88,40 @@ class KvService:
         except EtcdError as error:
             call.fail(*status_of(error))
             return
-        self._read(call, lambda: self._member.applier.range(request), request.serializable)
+        auth = self._auth
+        check = (lambda who: auth.check_range(who, request.key, request.range_end)) if auth.is_enabled else None
+        self._read(call, lambda: self._member.applier.range(request), request.serializable, check)
 
-    def _read(self, call: ServiceCall, look: Callable[[], Applied], serializable: bool) -> None:
-        member = self._member
-        if serializable:
-            self._answer(call, look())
-            return
+    def _read(
+        self,
+        call: ServiceCall,
+        look: Callable[[], Applied],
+        serializable: bool,
+        check: Callable[[Identity], None] | None,
+    ) -> None:
+        """check: whom it lets, asked at the moment of the read."""
+
+        def answer() -> None:
+            if check is None:
+                self._answer(call, look())
+            else:
+                self._access.check(call, check, lambda: self._answer(call, look()))
 
         def done(error: EtcdError | None) -> None:
             if error is None:
-                self._answer(call, look())
+                answer()
             else:
                 call.fail(*status_of(error))
 
-        member.read_barrier(done)
+        if serializable:
+            answer()
+        else:
+            self._member.read_barrier(done)
+
+    def _read_txn(self, call: ServiceCall, plan: TxnPlan) -> None:
+        state = self._member.applier.state
+        check = (lambda who: check_txn_access(state, who, plan)) if self._auth.is_enabled else None
+        self._read(call, lambda: self._member.applier.read_txn(plan), is_serializable(plan), check)
 
     def txn(self, call: ServiceCall, payload: bytes) -> None:
         request = decode_unary(pb.TxnRequest, payload, call, self._member)
@@ -110,7 +136,7 @@ class KvService:
             call.fail(*status_of(error))
             return
         if is_read_only(plan):
-            self._read(call, lambda: self._member.applier.read_txn(plan), is_serializable(plan))
+            self._read_txn(call, plan)
         else:
             self._propose(call, ops.TXN, payload, plan)
 
@@ -125,4 +151,4 @@ class KvService:
             else:
                 self._answer(call, applied)
 
-        self._member.propose(ops.COMPACT, payload, done, request)
+        self._access.propose(call, ops.COMPACT, payload, done, request)

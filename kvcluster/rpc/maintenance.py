@@ -5,6 +5,7 @@ from __future__ import annotations
 from kvcluster import pb
 from kvcluster.errors import EtcdError, NoLeaderError
 from kvcluster.member import Applied, Member, alarms_body, ops
+from kvcluster.rpc.access import Access
 from kvcluster.rpc.decoding import decode_unary
 from kvcluster.rpc.status import status_of
 from kvcluster.rpc.version import SERVER_VERSION
@@ -12,10 +13,11 @@ from kvcluster.wire import ServiceCall
 
 
 class MaintenanceService:
-    __slots__ = ("_member",)
+    __slots__ = ("_member", "_access")
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, access: Access) -> None:
         self._member = member
+        self._access = access
 
     def _reply(self, call: ServiceCall, body: bytes) -> None:
         call.reply(self._member.header(self._member.store.revision), body)
@@ -55,9 +57,12 @@ class MaintenanceService:
 
         if request.action == pb.AlarmRequest.GET:
             alarms = member.applier.state.alarms
-            self._reply(call, alarms_body([each for each in alarms if request.alarm in (0, each[0])]))
+            body = alarms_body([each for each in alarms if request.alarm in (0, each[0])])
+            self._access.check(call, self._access.auth.check_authenticated, lambda: self._reply(call, body))
         else:
-            member.propose(ops.ALARM, payload, done, request)
+            self._access.check(
+                call, self._access.auth.check_admin, lambda: member.propose(ops.ALARM, payload, done, request)
+            )
 
     def move_leader(self, call: ServiceCall, payload: bytes) -> None:
         """The answer has no header (etcd)."""

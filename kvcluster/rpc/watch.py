@@ -18,11 +18,12 @@ from __future__ import annotations
 from kvcluster import pb
 from kvcluster.errors import CompactedError, EtcdError, NoLeaderError, TooManyRequestsError, WatchRangeEmptyError
 from kvcluster.member import Member
+from kvcluster.rpc.access import Access
 from kvcluster.rpc.decoding import decode, lacks_leader
 from kvcluster.rpc.encoding import encode_varint, split_events
 from kvcluster.rpc.status import status_of
 from kvcluster.watch import Hub, Subscription
-from kvcluster.wire import HIGH_WATER_BYTES, ServiceCall
+from kvcluster.wire import HIGH_WATER_BYTES, ServiceCall, codes
 
 DUPLICATE_ID = "mvcc: duplicate watch ID provided on the WatchStream"
 FAILED_ID = -1
@@ -31,6 +32,12 @@ MAX_UNREAD_ANSWERS = 100_000
 """To creates and cancels, while the buffer is above HIGH_WATER_BYTES: some megabytes. Beyond it the stream ends."""
 
 _FRAGMENT = b"\x38\x01"
+
+
+def _go_status(error: EtcdError) -> tuple[str, str]:
+    """(name, text), as Go prints a status."""
+    code, text = status_of(error)
+    return codes.NAMES[code], text
 
 
 def _id_bytes(watch_id: int) -> bytes:
@@ -61,8 +68,9 @@ class Watched:
 class WatchService:
     """All streams of a member's clients. `tick` drives progress notifications and the check for a leader."""
 
-    def __init__(self, member: Member, *, progress_ticks: int, max_response_bytes: int) -> None:
+    def __init__(self, member: Member, access: Access, *, progress_ticks: int, max_response_bytes: int) -> None:
         self.member = member
+        self.access = access
         self.max_response_bytes = max_response_bytes
         self._progress_ticks = progress_ticks
         self._no_leader_ticks = 0
@@ -124,6 +132,13 @@ class WatchStream:
 
     def _create(self, request: pb.WatchCreateRequest) -> None:
         """A refusal takes no id."""
+        access = self._service.access
+        if access.auth.is_enabled:
+            try:
+                access.auth.check_range(access.who(self._call), request.key or b"\x00", request.range_end)
+            except EtcdError as error:
+                self._refuse("rpc error: code = {} desc = {}".format(*_go_status(error)))
+                return
         watched = Watched(request)
         try:
             subscription = self._hub.subscribe(

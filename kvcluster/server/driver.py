@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from kvcluster.errors import EtcdError, StoppedError
 from kvcluster.member import Member, PeerMessage
@@ -91,6 +91,16 @@ class Driver:
         if not self._is_scheduled:
             self._is_scheduled = True
             self._loop.call_soon(self._turn)
+
+    def offload(self, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
+        """rpc's Offload: work() on a thread, then(its result) on the event loop, followed by a turn."""
+
+        def done(future: asyncio.Future[Any]) -> None:
+            if self._is_running:
+                then(future.result())
+                self.wake()
+
+        self._loop.run_in_executor(None, work).add_done_callback(done)
 
     def mark_dirty(self, connection: Flushable) -> None:
         """It has output; it is flushed at the end of the turn."""

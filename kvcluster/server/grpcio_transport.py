@@ -43,6 +43,8 @@ class GrpcioCall:
     def __init__(self, context: Any) -> None:
         self.metadata: Metadata = dict(context.invocation_metadata() or ())
         self.peer: str = context.peer()
+        names = (context.auth_context() or {}).get("x509_common_name", ())
+        self.common_name: str = names[0].decode() if names else ""
         self.is_active = True
         self.buffered_bytes = 0
         self._is_slow = False

@@ -17,7 +17,7 @@ from kvcluster.config import ServerConfig, parse_url
 from kvcluster.member import Member, MemberConfig, MemberRecord, member_id
 from kvcluster.peer import TcpPeerTransport
 from kvcluster.raft import MemoryStorage
-from kvcluster.rpc import RpcServices
+from kvcluster.rpc import AuthOptions, RpcServices
 from kvcluster.server.collector import Collector
 from kvcluster.server.driver import Driver
 from kvcluster.server.listener import ClientListener, bind, max_message_bytes, url_of
@@ -102,6 +102,8 @@ class Server:
             max_txn_ops=config.max_txn_ops,
             progress_interval_s=config.watch_progress_notify_interval_s,
             quota_bytes=config.quota_bytes,
+            auth=AuthOptions(config.auth_token, config.auth_token_ttl_s, config.bcrypt_cost),
+            offload=self._driver.offload,
         )
         self._driver.on_tick.append(services.tick)
         self._driver.start()

@@ -55,6 +55,11 @@ class ServiceCall(Protocol):
     def peer(self) -> str: ...
 
     @property
+    def common_name(self) -> str:
+        """Of the client's certificate, where the transport checked one; else empty."""
+        ...
+
+    @property
     def is_active(self) -> bool: ...
 
     @property

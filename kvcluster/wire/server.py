@@ -93,6 +93,10 @@ class Call(Stream):
         return self._connection.peer if self._connection is not None else ""
 
     @property
+    def common_name(self) -> str:
+        return self._connection.common_name if self._connection is not None else ""
+
+    @property
     def buffered_bytes(self) -> int:
         return self.queued_bytes
 
@@ -145,11 +149,13 @@ class ServerConnection:
         methods: Methods,
         *,
         peer: str = "",
+        common_name: str = "",
         limits: WireLimits = WireLimits(),  # noqa: B008 - an immutable value
         on_output: Callable[[], object] = lambda: None,
         on_bug: Callable[[Exception], object] = lambda error: None,
     ) -> None:
         self.peer = peer
+        self.common_name = common_name
         self._methods = methods
         self._limits = limits
         self._on_bug = on_bug

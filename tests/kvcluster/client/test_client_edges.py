@@ -59,8 +59,8 @@ def test_a_new_text_is_classed_by_its_code():
     assert type(error_of(12, "unknown service x")) is errors.UnimplementedError
     assert type(error_of(4, "context deadline exceeded")) is TimeoutError
     assert type(error_of(14, "the server is shutting down")) is UnavailableError
-    refused = error_of(7, "etcdserver: permission denied")
-    assert type(refused) is RpcError and refused.code == 7 and str(refused) == "etcdserver: permission denied"
+    refused = error_of(9, "etcdserver: not capable")
+    assert type(refused) is RpcError and refused.code == 9 and str(refused) == "etcdserver: not capable"
     assert type(error_of(8, "grpc: received message larger than max (9 vs. 2)")) is errors.RequestTooLargeError
 
 

@@ -12,7 +12,7 @@ import pytest
 from kvcluster import pb
 from kvcluster.member import Member, MemberConfig, MemberRecord
 from kvcluster.raft import MemoryStorage
-from kvcluster.rpc import RpcServices
+from kvcluster.rpc import AuthOptions, RpcServices
 
 
 class FakeCall:
@@ -21,6 +21,7 @@ class FakeCall:
     def __init__(self, metadata: dict[str, str] | None = None) -> None:
         self.metadata = metadata or {}
         self.peer = "test"
+        self.common_name = ""
         self.is_active = True
         self.buffered_bytes = 0
         self.sent: list[bytes] = []
@@ -77,7 +78,12 @@ class Bench:
     """One member, its storage, its services; `turn` is the shell's."""
 
     def __init__(
-        self, members: int = 1, progress_interval_s: float = 600.0, quota_bytes: int = 0, **fields: Any
+        self,
+        members: int = 1,
+        progress_interval_s: float = 600.0,
+        quota_bytes: int = 0,
+        auth: AuthOptions = AuthOptions(),  # noqa: B008 - an immutable value
+        **fields: Any,
     ) -> None:
         records = tuple(
             MemberRecord(id, f"m{id}", (f"http://p{id}",), (f"http://c{id}",)) for id in range(1, members + 1)
@@ -85,7 +91,9 @@ class Bench:
         config = MemberConfig(id=1, members=records, **fields)
         self.storage = MemoryStorage(voters=[record.id for record in records])
         self.member = Member(config, self.storage)
-        self.services = RpcServices(self.member, progress_interval_s=progress_interval_s, quota_bytes=quota_bytes)
+        self.services = RpcServices(
+            self.member, progress_interval_s=progress_interval_s, quota_bytes=quota_bytes, auth=auth
+        )
         self.turn()
 
     def turn(self, background: bool = True) -> None:

@@ -207,8 +207,8 @@ def test_garbage_is_an_internal_error_and_breaks_nothing(bench: Any) -> None:
 
 
 def test_what_is_not_served_says_its_name(bench: Any) -> None:
-    call = bench.raw("Auth/UserAdd", b"")
-    assert call.status == (UNIMPLEMENTED, "kvcluster: Auth.UserAdd is not implemented yet")
+    call = bench.raw("Maintenance/Downgrade", b"")
+    assert call.status == (UNIMPLEMENTED, "kvcluster: Maintenance.Downgrade is not implemented yet")
 
 
 def test_without_a_leader(make_bench: Any) -> None:

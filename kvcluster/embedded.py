@@ -424,6 +424,9 @@ class _Call:
     def __init__(self) -> None:
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
+    def when_cancelled(self, tell: Callable[[], object]) -> None:
+        self.answer.add_done_callback(lambda answer: tell() if answer.cancelled() else None)
+
     def reply(self, *chunks: bytes) -> None:
         _settle(self.answer, b"".join(chunks))
 

@@ -219,6 +219,26 @@ class InvalidAuthTokenError(EtcdError):
     text = "etcdserver: invalid auth token"
 
 
+class InvalidDowngradeTargetVersionError(EtcdError):
+    text = "etcdserver: invalid downgrade target version"
+
+
+class WrongDowngradeVersionFormatError(EtcdError):
+    text = "etcdserver: wrong downgrade target version format"
+
+
+class DowngradeInProcessError(EtcdError):
+    text = "etcdserver: cluster has a downgrade job in progress"
+
+
+class NoInflightDowngradeError(EtcdError):
+    text = "etcdserver: no inflight downgrade job"
+
+
+class UnknownMethodError(EtcdError):
+    text = "etcdserver: unknown method"
+
+
 class UnimplementedError(EtcdError):
     """An RPC of the wire that this server does not have yet; the text names it."""
 

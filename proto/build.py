@@ -38,7 +38,8 @@ def compile_descriptors() -> bytes:
 
 
 def _class_name(type_name: str) -> str:
-    return type_name.removeprefix(".").split(".", 1)[1]  # ".etcdserverpb.Compare.X" -> "Compare.X"
+    parts = type_name.removeprefix(".").split(".")  # ".etcdserverpb.Compare.X" -> "Compare.X"; packages are in lower case
+    return ".".join(part for part in parts if not part[0].islower())
 
 
 def _python_type(field: FieldDescriptorProto) -> str:

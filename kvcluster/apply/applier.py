@@ -16,7 +16,7 @@ from kvcluster import pb
 from kvcluster.apply import ops
 from kvcluster.apply.alarm import apply_alarm, refusal
 from kvcluster.apply.applied import Applied
-from kvcluster.apply.attributes import apply_attributes
+from kvcluster.apply.attributes import apply_attributes, apply_downgrade
 from kvcluster.apply.auth import AUTH_TABLE, check_access, split_identity
 from kvcluster.apply.kv import apply_compact, apply_delete_range, apply_put
 from kvcluster.apply.lease import apply_lease_grant, apply_lease_revoke
@@ -38,6 +38,7 @@ _TABLE: dict[int, tuple[Callable[[bytes], Any], Callable[[State, Any], Applied]]
     ops.LEASE_REVOKE: (pb.LeaseRevokeRequest.FromString, apply_lease_revoke),
     ops.MEMBER_ATTRIBUTES: (pb.Member.FromString, apply_attributes),
     ops.ALARM: (pb.AlarmRequest.FromString, apply_alarm),
+    ops.DOWNGRADE: (pb.DowngradeRequest.FromString, apply_downgrade),
     **AUTH_TABLE,
 }
 

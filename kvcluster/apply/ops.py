@@ -25,6 +25,8 @@ ROLE_GRANT_PERMISSION = 26
 ROLE_REVOKE_PERMISSION = 27
 OF_AUTH = frozenset(range(AUTH_ENABLE, ROLE_REVOKE_PERMISSION + 1))
 
+DOWNGRADE = 32
+
 AUTHORIZED = 0x80
 """Added to an operation: the entry says who asked for it (apply/auth.py)."""
 
@@ -49,4 +51,5 @@ NAMES = {
     ROLE_DELETE: "role delete",
     ROLE_GRANT_PERMISSION: "role grant permission",
     ROLE_REVOKE_PERMISSION: "role revoke permission",
+    DOWNGRADE: "downgrade",
 }

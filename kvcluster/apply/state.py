@@ -2,7 +2,7 @@
 
 Two members that have applied the same entries hold the same State, but for what is the leader's own (lease expiry) and the
 member's own (its watchers). `attributes` is what members tell of themselves: id → (name, client URLs).
-`alarms`: (type, member id), in the order in which they were raised.
+`alarms`: (type, member id), in the order in which they were raised. `downgrade_target`: a version, or empty.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kvcluster.watch import Hub
 
 
 class State:
-    __slots__ = ("store", "lessor", "hub", "attributes", "alarms", "auth")
+    __slots__ = ("store", "lessor", "hub", "attributes", "alarms", "auth", "downgrade_target")
 
     def __init__(self, store: Store, lessor: Lessor, hub: Hub) -> None:
         self.store = store
@@ -23,3 +23,4 @@ class State:
         self.attributes: dict[int, tuple[str, tuple[str, ...]]] = {}
         self.alarms: dict[tuple[int, int], None] = {}
         self.auth = AuthStore()
+        self.downgrade_target = ""

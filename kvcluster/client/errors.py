@@ -83,6 +83,11 @@ _CLASSES: tuple[type[EtcdError], ...] = (
     errors.AuthNotEnabledError,
     errors.PermissionDeniedError,
     errors.InvalidAuthTokenError,
+    errors.InvalidDowngradeTargetVersionError,
+    errors.WrongDowngradeVersionFormatError,
+    errors.DowngradeInProcessError,
+    errors.NoInflightDowngradeError,
+    errors.UnknownMethodError,
 )
 _BY_TEXT: dict[str, type[EtcdError]] = {cls.text: cls for cls in _CLASSES}
 

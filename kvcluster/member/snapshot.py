@@ -33,7 +33,12 @@ def encode_state(state: State) -> bytes:
 
 def _small_sections(state: State) -> tuple[bytes, bytes]:
     attributes = {str(id): [name, list(urls)] for id, (name, urls) in sorted(state.attributes.items())}
-    told = {"members": attributes, "alarms": list(state.alarms), "auth": state.auth.to_json()}
+    told = {
+        "members": attributes,
+        "alarms": list(state.alarms),
+        "auth": state.auth.to_json(),
+        "downgrade": state.downgrade_target,
+    }
     members = json.dumps(told).encode()
     return state.lessor.snapshot(), _CHECKSUM.pack(zlib.crc32(members)) + members
 
@@ -105,6 +110,7 @@ class StateDecoder:
         state.lessor.restore(self._lessor)
         state.attributes, state.alarms = self._told.attributes, self._told.alarms
         state.auth.load_json(self._told.auth)
+        state.downgrade_target = self._told.downgrade_target
         state.hub.replace_store(state.store)
 
     def _begin(self) -> None:
@@ -138,6 +144,7 @@ class _Told(NamedTuple):
     attributes: dict[int, tuple[str, tuple[str, ...]]]
     alarms: dict[tuple[int, int], None]
     auth: dict[str, Any]
+    downgrade_target: str
 
 
 def _decode_members(section: bytes) -> _Told:
@@ -149,6 +156,6 @@ def _decode_members(section: bytes) -> _Told:
         attributes = {int(id): (name, tuple(urls)) for id, (name, urls) in decoded["members"].items()}
         alarms = {(int(kind), int(member)): None for kind, member in decoded["alarms"]}
         AuthStore().load_json(decoded["auth"])  # to see that it can be read, before anything is changed
-        return _Told(attributes, alarms, decoded["auth"])
+        return _Told(attributes, alarms, decoded["auth"], str(decoded["downgrade"]))
     except (ValueError, AttributeError, TypeError, KeyError) as error:
         raise CorruptSnapshotError(f"the members' section of the snapshot is not readable: {error}") from error

@@ -1,7 +1,9 @@
 """The etcd API without sockets: request bytes → member → response bytes.
 
 methods     the table that transports serve
-kv, watch, lease, cluster, maintenance    one service a file
+kv, range_stream, watch, lease, cluster, maintenance, downgrade, auth, lock, election, health, reflection    services
+access, tokens, passwords    who asks, and may they
+recipe      waiting without an event loop, for lock and election
 checks      what is refused before it is proposed
 status      the only map from error to gRPC code
 unimplemented    an honest no for the rest of the wire

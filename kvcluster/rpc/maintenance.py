@@ -8,16 +8,17 @@ from kvcluster.member import Applied, Member, alarms_body, ops
 from kvcluster.rpc.access import Access
 from kvcluster.rpc.decoding import decode_unary
 from kvcluster.rpc.status import status_of
-from kvcluster.rpc.version import SERVER_VERSION
+from kvcluster.rpc.version import CLUSTER_VERSION, SERVER_VERSION
 from kvcluster.wire import ServiceCall
 
 
 class MaintenanceService:
-    __slots__ = ("_member", "_access")
+    __slots__ = ("_member", "_access", "_quota_bytes")
 
-    def __init__(self, member: Member, access: Access) -> None:
+    def __init__(self, member: Member, access: Access, quota_bytes: int) -> None:
         self._member = member
         self._access = access
+        self._quota_bytes = quota_bytes
 
     def _reply(self, call: ServiceCall, body: bytes) -> None:
         call.reply(self._member.header(self._member.store.revision), body)
@@ -35,7 +36,12 @@ class MaintenanceService:
             raftIndex=member.commit_index,
             raftTerm=member.term,
             raftAppliedIndex=member.applied_index,
+            storageVersion=CLUSTER_VERSION,
+            dbSizeQuota=self._quota_bytes,
         )
+        target = member.applier.state.downgrade_target
+        if target:
+            response.downgradeInfo.enabled, response.downgradeInfo.targetVersion = True, target
         if not member.leader:
             response.errors.append(str(NoLeaderError()))
         for kind, id in member.applier.state.alarms:

@@ -13,15 +13,22 @@ from kvcluster.member import Member
 from kvcluster.rpc.access import Access, need_admin, need_user
 from kvcluster.rpc.auth import AuthService, Offload, run_inline
 from kvcluster.rpc.cluster import ClusterService
+from kvcluster.rpc.downgrade import DowngradeHandler
+from kvcluster.rpc.election import ElectionService
+from kvcluster.rpc.health import HEALTH_METHODS
 from kvcluster.rpc.kv import KvService
 from kvcluster.rpc.lease import LeaseService
+from kvcluster.rpc.lock import LockService
 from kvcluster.rpc.maintenance import MaintenanceService
 from kvcluster.rpc.passwords import DEFAULT_COST
 from kvcluster.rpc.quota import Quota
+from kvcluster.rpc.range_stream import RangeStream
+from kvcluster.rpc.recipe import Recipes
+from kvcluster.rpc.reflection import REFLECTION_METHODS
 from kvcluster.rpc.tokens import DEFAULT_TTL_S, build_tokens
 from kvcluster.rpc.unimplemented import all_rpcs
 from kvcluster.rpc.watch import WatchService
-from kvcluster.wire import BIDI, UNARY, Method
+from kvcluster.wire import BIDI, SERVER_STREAM, UNARY, Method
 
 MAX_TXN_OPS = 128
 PROGRESS_INTERVAL_S = 600.0
@@ -79,37 +86,48 @@ class RpcServices:
         lease = LeaseService(member, access, self._quota)
         users = AuthService(member, access, self._tokens, bcrypt_cost=auth.bcrypt_cost, offload=offload)
         cluster = ClusterService(member)
-        maintenance = MaintenanceService(member, access)
+        maintenance = MaintenanceService(member, access, quota_bytes)
+        self._recipes = Recipes(member, access)
+        lock = LockService(member, self._recipes)
+        election = ElectionService(member, self._recipes)
         self._watch = WatchService(
             member,
             access,
             progress_ticks=max(round(progress_interval_s * 1000 / member.config.tick_ms), 1),
             max_response_bytes=member.config.max_request_bytes + GRPC_OVERHEAD_BYTES,
         )
-        self.methods: dict[bytes, Method] = (
-            all_rpcs()
-            | users.methods()
-            | {
-                b"/etcdserverpb.KV/Range": Method(UNARY, kv.range),
-                b"/etcdserverpb.KV/Put": Method(UNARY, kv.put),
-                b"/etcdserverpb.KV/DeleteRange": Method(UNARY, kv.delete_range),
-                b"/etcdserverpb.KV/Txn": Method(UNARY, kv.txn),
-                b"/etcdserverpb.KV/Compact": Method(UNARY, kv.compact),
-                b"/etcdserverpb.Watch/Watch": Method(BIDI, self._watch.watch),
-                b"/etcdserverpb.Lease/LeaseGrant": Method(UNARY, lease.grant),
-                b"/etcdserverpb.Lease/LeaseRevoke": Method(UNARY, lease.revoke),
-                b"/etcdserverpb.Lease/LeaseKeepAlive": Method(BIDI, lease.keep_alive),
-                b"/etcdserverpb.Lease/LeaseTimeToLive": Method(UNARY, lease.time_to_live),
-                b"/etcdserverpb.Lease/LeaseLeases": Method(UNARY, lease.leases),
-                b"/etcdserverpb.Cluster/MemberList": Method(UNARY, cluster.member_list),
-                b"/etcdserverpb.Maintenance/Status": Method(UNARY, maintenance.status),
-                b"/etcdserverpb.Maintenance/Alarm": Method(UNARY, maintenance.alarm),
-                b"/etcdserverpb.Maintenance/MoveLeader": Method(UNARY, maintenance.move_leader),
-                b"/etcdserverpb.Maintenance/Defragment": Method(UNARY, maintenance.defragment),
-                b"/etcdserverpb.Maintenance/Hash": Method(UNARY, maintenance.hash),
-                b"/etcdserverpb.Maintenance/HashKV": Method(UNARY, maintenance.hash_kv),
-            }
-        )
+        self.methods: dict[bytes, Method] = all_rpcs() | HEALTH_METHODS | REFLECTION_METHODS
+        """Path → method."""
+        self.methods |= users.methods()
+        self.methods |= {
+            b"/etcdserverpb.KV/Range": Method(UNARY, kv.range),
+            b"/etcdserverpb.KV/RangeStream": Method(SERVER_STREAM, lambda call: RangeStream(call, member, access)),
+            b"/etcdserverpb.KV/Put": Method(UNARY, kv.put),
+            b"/etcdserverpb.KV/DeleteRange": Method(UNARY, kv.delete_range),
+            b"/etcdserverpb.KV/Txn": Method(UNARY, kv.txn),
+            b"/etcdserverpb.KV/Compact": Method(UNARY, kv.compact),
+            b"/etcdserverpb.Watch/Watch": Method(BIDI, self._watch.watch),
+            b"/etcdserverpb.Lease/LeaseGrant": Method(UNARY, lease.grant),
+            b"/etcdserverpb.Lease/LeaseRevoke": Method(UNARY, lease.revoke),
+            b"/etcdserverpb.Lease/LeaseKeepAlive": Method(BIDI, lease.keep_alive),
+            b"/etcdserverpb.Lease/LeaseTimeToLive": Method(UNARY, lease.time_to_live),
+            b"/etcdserverpb.Lease/LeaseLeases": Method(UNARY, lease.leases),
+            b"/etcdserverpb.Cluster/MemberList": Method(UNARY, cluster.member_list),
+            b"/etcdserverpb.Maintenance/Status": Method(UNARY, maintenance.status),
+            b"/etcdserverpb.Maintenance/Alarm": Method(UNARY, maintenance.alarm),
+            b"/etcdserverpb.Maintenance/MoveLeader": Method(UNARY, maintenance.move_leader),
+            b"/etcdserverpb.Maintenance/Defragment": Method(UNARY, maintenance.defragment),
+            b"/etcdserverpb.Maintenance/Hash": Method(UNARY, maintenance.hash),
+            b"/etcdserverpb.Maintenance/HashKV": Method(UNARY, maintenance.hash_kv),
+            b"/etcdserverpb.Maintenance/Downgrade": Method(UNARY, DowngradeHandler(member)),
+            b"/v3lockpb.Lock/Lock": Method(UNARY, lock.lock),
+            b"/v3lockpb.Lock/Unlock": Method(UNARY, lock.unlock),
+            b"/v3electionpb.Election/Campaign": Method(UNARY, election.campaign),
+            b"/v3electionpb.Election/Proclaim": Method(UNARY, election.proclaim),
+            b"/v3electionpb.Election/Resign": Method(UNARY, election.resign),
+            b"/v3electionpb.Election/Leader": Method(UNARY, election.leader),
+            b"/v3electionpb.Election/Observe": Method(SERVER_STREAM, election.observe),
+        }
         for path, check in _GUARDS.items():
             method = self.methods[path]
             if method.kind == UNARY:
@@ -118,4 +136,5 @@ class RpcServices:
     def tick(self) -> None:
         self._quota.tick()
         self._tokens.tick()
+        self._recipes.tick()
         self._watch.tick()

@@ -53,6 +53,11 @@ _CODES: dict[type[errors.EtcdError], int] = {
     errors.AuthNotEnabledError: codes.FAILED_PRECONDITION,
     errors.PermissionDeniedError: codes.PERMISSION_DENIED,
     errors.InvalidAuthTokenError: codes.UNAUTHENTICATED,
+    errors.InvalidDowngradeTargetVersionError: codes.INVALID_ARGUMENT,
+    errors.WrongDowngradeVersionFormatError: codes.INVALID_ARGUMENT,
+    errors.DowngradeInProcessError: codes.FAILED_PRECONDITION,
+    errors.NoInflightDowngradeError: codes.FAILED_PRECONDITION,
+    errors.UnknownMethodError: codes.UNKNOWN,
     errors.UnimplementedError: codes.UNIMPLEMENTED,
 }
 

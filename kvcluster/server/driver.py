@@ -179,7 +179,7 @@ class Driver:
             if rounds >= MAX_READIES:
                 self.wake()
                 break
-        if member.background():
+        if member.background() or member.has_ready():
             self.wake()
         if member.leader != self._known_leader:
             self._known_leader = member.leader

@@ -6,7 +6,7 @@ Tests run the same calls on both; a difference is a bug in one of them. No HTTP/
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
@@ -50,6 +50,10 @@ class GrpcioCall:
         self._is_slow = False
         self.status: tuple[int, str] = (codes.OK, "")
         self.answers: asyncio.Queue[Any] = asyncio.Queue()
+        self.tell_cancelled: Callable[[], object] = lambda: None
+
+    def when_cancelled(self, tell: Callable[[], object]) -> None:
+        self.tell_cancelled = tell
 
     def reply(self, *chunks: bytes) -> None:
         self.send(*chunks)
@@ -119,7 +123,10 @@ class GrpcioTransport:
             try:
                 answer = await call.answers.get()
             finally:
-                call.is_active = False
+                if call.is_active and not call.answers.qsize():
+                    call.is_active = False
+                    call.tell_cancelled()
+                    self._driver.wake()
             if answer is _END:
                 await context.abort(_STATUS[call.status[0]], call.status[1])
             assert isinstance(answer, bytes)

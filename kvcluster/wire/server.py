@@ -100,6 +100,9 @@ class Call(Stream):
     def buffered_bytes(self) -> int:
         return self.queued_bytes
 
+    def when_cancelled(self, tell: Callable[[], object]) -> None:
+        self._handler = _WaitingUnary(tell)
+
     def reply(self, *chunks: bytes) -> None:
         """The whole answer of a unary call."""
         connection = self._connection
@@ -139,6 +142,24 @@ class Call(Stream):
             outbox.end(self, encode_block(status))
         else:
             outbox.head(self, encode_block([*_HEAD_FIELDS, *status]), ended=True)
+
+
+class _WaitingUnary:
+    """A unary call's handler, where one is wanted: who is told when it is cancelled."""
+
+    __slots__ = ("_tell",)
+
+    def __init__(self, tell: Callable[[], object]) -> None:
+        self._tell = tell
+
+    def on_cancel(self) -> None:
+        self._tell()
+
+    def on_message(self, payload: bytes) -> None: ...
+
+    def on_half_close(self) -> None: ...
+
+    def on_drain(self) -> None: ...
 
 
 class ServerConnection:

@@ -26,6 +26,15 @@ class FakeCall:
         self.buffered_bytes = 0
         self.sent: list[bytes] = []
         self.status: tuple[int, str] | None = None
+        self._tell_cancelled: Callable[[], object] = lambda: None
+
+    def when_cancelled(self, tell: Callable[[], object]) -> None:
+        self._tell_cancelled = tell
+
+    def cancel(self) -> None:
+        """The client gives a unary call up."""
+        self.is_active = False
+        self._tell_cancelled()
 
     def reply(self, *chunks: bytes) -> None:
         self.send(*chunks)
@@ -97,14 +106,17 @@ class Bench:
         self.turn()
 
     def turn(self, background: bool = True) -> None:
-        while self.member.has_ready():
-            ready = self.member.ready()
-            self.storage.append(ready.entries)
-            if ready.hard_state is not None:
-                self.storage.set_hard_state(ready.hard_state)
-            self.member.advance(ready)
-        while background and self.member.background():
-            pass
+        while True:
+            while self.member.has_ready():
+                ready = self.member.ready()
+                self.storage.append(ready.entries)
+                if ready.hard_state is not None:
+                    self.storage.set_hard_state(ready.hard_state)
+                self.member.advance(ready)
+            while background and self.member.background():
+                pass
+            if not background or not self.member.leader or not self.member.has_ready():
+                return
 
     def tick(self, count: int = 1) -> None:
         for _ in range(count):
@@ -130,6 +142,12 @@ class Bench:
 
     def put(self, key: bytes, value: bytes = b"v", **fields: Any) -> Any:
         return self.ask("KV/Put", pb.PutRequest(key=key, value=value, **fields))
+
+    def make_call(self, metadata: dict[str, str] | None = None) -> FakeCall:
+        return FakeCall(metadata)
+
+    def stream(self, path: str, response_class: Any, metadata: dict[str, str] | None = None) -> Stream:
+        return Stream(self, path, response_class, metadata)
 
     def watch(self, metadata: dict[str, str] | None = None) -> Stream:
         return Stream(self, "/etcdserverpb.Watch/Watch", pb.WatchResponse, metadata)

@@ -206,9 +206,11 @@ def test_garbage_is_an_internal_error_and_breaks_nothing(bench: Any) -> None:
     assert bench.put(b"a").header.revision == 2
 
 
-def test_what_is_not_served_says_its_name(bench: Any) -> None:
-    call = bench.raw("Maintenance/Downgrade", b"")
-    assert call.status == (UNIMPLEMENTED, "kvcluster: Maintenance.Downgrade is not implemented yet")
+def test_every_rpc_of_the_wire_is_in_the_table(bench: Any) -> None:
+    services = [service for file in pb.FILES for service in file.services_by_name.values()]
+    names = {f"/{service.full_name}/{method.name}".encode() for service in services for method in service.methods}
+    assert len(names) > 50
+    assert names <= set(bench.services.methods)
 
 
 def test_without_a_leader(make_bench: Any) -> None:

@@ -6,23 +6,14 @@ Tests run the same calls on both; a difference is a bug in one of them. No HTTP/
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 
 from kvcluster.server.driver import Driver
-from kvcluster.wire import (
-    BIDI,
-    HIGH_WATER_BYTES,
-    LOW_WATER_BYTES,
-    UNARY,
-    Metadata,
-    Method,
-    Methods,
-    StreamHandler,
-    codes,
-)
+from kvcluster.server.queued_call import QueuedCall
+from kvcluster.wire import BIDI, UNARY, Method, Methods, StreamHandler, codes
 
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
 _OPTIONS = [
@@ -34,54 +25,12 @@ _OPTIONS = [
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.keepalive_permit_without_calls", 1),
 ]
-_END = object()
 
 
-class GrpcioCall:
-    """wire.ServiceCall on top of a grpc.aio context; answers go through a queue to the coroutine that writes them."""
-
-    def __init__(self, context: Any) -> None:
-        self.metadata: Metadata = dict(context.invocation_metadata() or ())
-        self.peer: str = context.peer()
-        names = (context.auth_context() or {}).get("x509_common_name", ())
-        self.common_name: str = names[0].decode() if names else ""
-        self.is_active = True
-        self.buffered_bytes = 0
-        self._is_slow = False
-        self.status: tuple[int, str] = (codes.OK, "")
-        self.answers: asyncio.Queue[Any] = asyncio.Queue()
-        self.tell_cancelled: Callable[[], object] = lambda: None
-
-    def when_cancelled(self, tell: Callable[[], object]) -> None:
-        self.tell_cancelled = tell
-
-    def reply(self, *chunks: bytes) -> None:
-        self.send(*chunks)
-        self.finish()
-
-    def fail(self, code: int, text: str) -> None:
-        self.finish(code, text)
-
-    def send(self, *chunks: bytes) -> None:
-        if self.is_active:
-            message = b"".join(chunks)
-            self.buffered_bytes += len(message)
-            self._is_slow = self._is_slow or self.buffered_bytes > HIGH_WATER_BYTES
-            self.answers.put_nowait(message)
-
-    def has_drained(self, size: int) -> bool:
-        """`size` bytes were written: whether the handler is to be told that there is room again."""
-        self.buffered_bytes -= size
-        if not self._is_slow or self.buffered_bytes >= LOW_WATER_BYTES:
-            return False
-        self._is_slow = False
-        return True
-
-    def finish(self, code: int = codes.OK, text: str = "") -> None:
-        if self.is_active:
-            self.is_active = False
-            self.status = (code, text)
-            self.answers.put_nowait(_END)
+def _call_of(context: Any) -> QueuedCall:
+    names = (context.auth_context() or {}).get("x509_common_name", ())
+    common_name = names[0].decode() if names else ""
+    return QueuedCall(dict(context.invocation_metadata() or ()), context.peer(), common_name)
 
 
 class GrpcioTransport:
@@ -117,26 +66,24 @@ class GrpcioTransport:
 
     def _unary(self, method: Method) -> Any:
         async def behave(payload: bytes, context: Any) -> bytes:
-            call = GrpcioCall(context)
+            call = _call_of(context)
             method.handler(call, payload)
             self._driver.wake()
             try:
                 answer = await call.answers.get()
             finally:
-                if call.is_active and not call.answers.qsize():
-                    call.is_active = False
-                    call.tell_cancelled()
+                if call.abandon():
                     self._driver.wake()
-            if answer is _END:
+            if answer is None:
                 await context.abort(_STATUS[call.status[0]], call.status[1])
-            assert isinstance(answer, bytes)
+            assert answer is not None, "abort raises"
             return answer
 
         return behave
 
     def _stream(self, method: Method) -> Any:
         async def behave(requests: AsyncIterator[bytes], context: Any) -> None:
-            call = GrpcioCall(context)
+            call = _call_of(context)
             handler: StreamHandler = method.handler(call)
             reading = asyncio.ensure_future(self._read(requests, handler, call))
             try:
@@ -148,7 +95,7 @@ class GrpcioTransport:
 
     def _server_stream(self, method: Method) -> Any:
         async def behave(payload: bytes, context: Any) -> None:
-            call = GrpcioCall(context)
+            call = _call_of(context)
             handler: StreamHandler = method.handler(call)
             if call.is_active:
                 handler.on_message(payload)
@@ -158,7 +105,7 @@ class GrpcioTransport:
 
         return behave
 
-    async def _read(self, requests: AsyncIterator[bytes], handler: StreamHandler, call: GrpcioCall) -> None:
+    async def _read(self, requests: AsyncIterator[bytes], handler: StreamHandler, call: QueuedCall) -> None:
         async for payload in requests:
             if not call.is_active:
                 return
@@ -168,18 +115,16 @@ class GrpcioTransport:
             handler.on_half_close()
             self._driver.wake()
 
-    async def _write(self, call: GrpcioCall, handler: StreamHandler, context: Any) -> None:
+    async def _write(self, call: QueuedCall, handler: StreamHandler, context: Any) -> None:
         """Carries answers out until the service ends the call, or somebody else does."""
         try:
-            while (answer := await call.answers.get()) is not _END:
+            while (answer := await call.answers.get()) is not None:
                 await context.write(answer)
                 if call.has_drained(len(answer)) and call.is_active:
                     handler.on_drain()
                     self._driver.wake()
         finally:
-            if call.is_active:
-                call.is_active = False
-                handler.on_cancel()
+            if call.abandon(handler):
                 self._driver.wake()
         if call.status[0] != codes.OK:
             await context.abort(_STATUS[call.status[0]], call.status[1])

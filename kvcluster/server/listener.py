@@ -9,7 +9,7 @@ from kvcluster.errors import ConfigError
 from kvcluster.rpc import RpcServices
 from kvcluster.server.connections import ClientPort
 from kvcluster.server.driver import Driver
-from kvcluster.server.http1 import Http1
+from kvcluster.server.http1 import Http1, Http1Options
 from kvcluster.wire import WireLimits
 
 BACKLOG = 1024
@@ -48,13 +48,18 @@ def max_message_bytes(driver: Driver) -> int:
 class ClientListener:
     """Serves a driver's member on sockets. One of these may listen on several."""
 
-    def __init__(self, driver: Driver, services: RpcServices | None = None) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        services: RpcServices | None = None,
+        http1: Http1Options = Http1Options(),  # noqa: B008 - an immutable value
+    ) -> None:
         self._driver = driver
         self._loop = asyncio.get_running_loop()
         if services is None:
             services = RpcServices(driver.member)
             driver.on_tick.append(services.tick)
-        self._http1 = Http1(driver, self._metrics)
+        self._http1 = Http1(driver, services.methods, self._metrics, http1, max_message_bytes=max_message_bytes(driver))
         limits = WireLimits(max_message_bytes=max_message_bytes(driver))
         self._port = ClientPort(driver, services.methods, self._http1, limits)
         self._servers: list[asyncio.Server] = []

@@ -12,7 +12,7 @@ from kvcluster.wire import codes
 from kvcluster.wire.client import CLIENT_LIMITS, ClientConnection, ClientStream, Outcome
 from kvcluster.wire.frames import PREFACE
 from kvcluster.wire.limits import WireLimits
-from kvcluster.wire.metadata import Metadata
+from kvcluster.wire.metadata import Metadata, parse_timeout
 from kvcluster.wire.method import (
     BIDI,
     HIGH_WATER_BYTES,
@@ -46,4 +46,5 @@ __all__ = [
     "StreamHandler",
     "WireLimits",
     "codes",
+    "parse_timeout",
 ]

@@ -31,14 +31,14 @@ async def test_health(server: Server, session: aiohttp.ClientSession):
     for query in ("", "?serializable=true", "?exclude=NOSPACE"):
         async with session.get(f"{server.client_url}/health{query}") as response:
             assert response.status == 200
-            assert await response.json() == {"health": "true", "reason": ""}
+            assert await response.json(content_type=None) == {"health": "true", "reason": ""}
 
 
 async def test_an_alarm_is_ill_health_but_where_it_is_excluded(server: Server, session: aiohttp.ClientSession):
     server.member.applier.state.alarms[(1, server.member.id)] = None
     async with session.get(f"{server.client_url}/health") as response:
         assert response.status == 503
-        assert await response.json() == {"health": "false", "reason": "ALARM NOSPACE"}
+        assert await response.json(content_type=None) == {"health": "false", "reason": "ALARM NOSPACE"}
     async with session.get(f"{server.client_url}/health?exclude=NOSPACE") as response:
         assert response.status == 200
 
@@ -59,7 +59,7 @@ async def test_health_without_a_leader(session: aiohttp.ClientSession, free_port
     await server.start()
     async with session.get(f"{server.client_url}/health") as response:
         assert response.status == 503
-        assert await response.json() == {"health": "false", "reason": "RAFT NO LEADER"}
+        assert await response.json(content_type=None) == {"health": "false", "reason": "RAFT NO LEADER"}
     async with session.get(f"{server.client_url}/health?serializable=true") as response:
         assert response.status == 200
     await server.stop()
@@ -68,7 +68,7 @@ async def test_health_without_a_leader(session: aiohttp.ClientSession, free_port
 async def test_version(server: Server, session: aiohttp.ClientSession):
     async with session.get(f"{server.client_url}/version") as response:
         version = json.loads(await response.text())
-    assert set(version) == {"etcdserver", "etcdcluster"}
+    assert set(version) == {"etcdserver", "etcdcluster", "storage"}
     assert all(part.isdigit() for text in version.values() for part in text.split("."))
 
 
@@ -95,8 +95,9 @@ async def test_metrics_are_true(server: Server, session: aiohttp.ClientSession):
 
 
 async def test_what_is_not_there(server: Server, session: aiohttp.ClientSession):
-    async with session.get(f"{server.client_url}/v3/kv/range") as response:
-        assert response.status == 404
+    for path in ("/", "/v2/keys", "/v3/nothing", "/health/", "/debug/pprof"):
+        async with session.get(f"{server.client_url}{path}") as response:
+            assert response.status == 404
     for method in ("POST", "PUT", "DELETE"):
         async with session.request(method, f"{server.client_url}/health") as response:
             assert (response.status, response.headers["Allow"]) == (405, "GET")

@@ -15,7 +15,7 @@ from kvcluster.errors import ConfigError
 
 DEFAULT_QUOTA_BYTES = 2 * 1024**3
 TRANSPORTS = ("native", "grpcio")
-STATES = ("new",)
+STATES = ("new", "existing")
 LOG_LEVELS = ("debug", "info", "warn", "error")
 
 
@@ -141,6 +141,8 @@ class ServerConfig:
                 f"--initial-cluster: {self.name} has {', '.join(members[self.name])} there, "
                 f"but --initial-advertise-peer-urls is {', '.join(self.initial_advertise_peer_urls)}"
             )
+        if self.initial_cluster_state == "existing" and len(members) < 2:
+            raise ConfigError("--initial-cluster-state: existing needs the other members in --initial-cluster")
         owners: dict[str, str] = {}
         for name, urls in members.items():
             for url in urls:

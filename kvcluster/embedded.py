@@ -145,7 +145,7 @@ class EmbeddedClient(UnaryCalls):
             await asyncio.sleep(0)
         shell = self._shell()
         member = shell.member
-        if serializable or (member.is_leader and len(member.config.members) == 1):
+        if serializable or (member.is_leader and member.is_alone):
             return member
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._timeout_s

@@ -239,6 +239,54 @@ class UnknownMethodError(EtcdError):
     text = "etcdserver: unknown method"
 
 
+class InvalidMemberUrlsError(EtcdError):
+    text = "etcdserver: given member URLs are invalid"
+
+
+class MemberExistsError(EtcdError):
+    text = "etcdserver: member ID already exist"
+
+
+class PeerUrlExistsError(EtcdError):
+    text = "etcdserver: Peer URLs already exists"
+
+
+class NotEnoughStartedMembersError(EtcdError):
+    text = "etcdserver: re-configuration failed due to not enough started members"
+
+
+class UnhealthyClusterError(EtcdError):
+    text = "etcdserver: unhealthy cluster"
+
+
+class TooManyLearnersError(EtcdError):
+    text = "etcdserver: too many learner members in cluster"
+
+
+class MemberNotLearnerError(EtcdError):
+    text = "etcdserver: can only promote a learner member"
+
+
+class LearnerNotReadyError(EtcdError):
+    text = "etcdserver: can only promote a learner member which is in sync with leader"
+
+
+class NotSupportedForLearnerError(EtcdError):
+    text = "etcdserver: rpc not supported for learner"
+
+
+class MembershipConflictError(EtcdError):
+    """Another change of members came first; whoever asked for this one looks again. Never leaves the server."""
+
+    text = "kvcluster: another change of members came first"
+
+
+class MemberRemovedError(KvClusterError):
+    """This member was removed from its cluster, so it stops."""
+
+    text = "the member has been permanently removed from the cluster"
+
+
 class UnimplementedError(EtcdError):
     """An RPC of the wire that this server does not have yet; the text names it."""
 

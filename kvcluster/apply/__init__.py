@@ -2,7 +2,7 @@
 
 applier     the table by operation; the face of the package
 txn_plan    a transaction, taken apart once for checks and execution
-kv, txn, lease, attributes, alarm, auth    what each operation does
+kv, txn, lease, attributes, alarm, auth, membership    what each operation does
 ranges      reads, on the store or inside a transaction
 wire        response bodies, laid by hand
 state       what may be read and changed
@@ -14,19 +14,24 @@ from kvcluster.apply.applied import Applied
 from kvcluster.apply.applier import Applier
 from kvcluster.apply.auth import check_lease_keys, check_txn_access, encode_identity
 from kvcluster.apply.kv import PutFields, encode_put
+from kvcluster.apply.membership import Membership, MembershipChange, Seat, encode_change
 from kvcluster.apply.state import State
 from kvcluster.apply.txn_plan import Op, TxnPlan, plan_txn
 
 __all__ = [
     "Applied",
     "Applier",
+    "Membership",
+    "MembershipChange",
     "Op",
     "PutFields",
+    "Seat",
     "State",
     "TxnPlan",
     "alarms_body",
     "check_lease_keys",
     "check_txn_access",
+    "encode_change",
     "encode_identity",
     "encode_put",
     "has_puts",

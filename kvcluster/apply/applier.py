@@ -20,6 +20,7 @@ from kvcluster.apply.attributes import apply_attributes, apply_downgrade
 from kvcluster.apply.auth import AUTH_TABLE, check_access, split_identity
 from kvcluster.apply.kv import apply_compact, apply_delete_range, apply_put
 from kvcluster.apply.lease import apply_lease_grant, apply_lease_revoke
+from kvcluster.apply.membership import apply_membership, decode_change
 from kvcluster.apply.ranges import range_body
 from kvcluster.apply.state import State
 from kvcluster.apply.txn import apply_txn
@@ -39,6 +40,7 @@ _TABLE: dict[int, tuple[Callable[[bytes], Any], Callable[[State, Any], Applied]]
     ops.MEMBER_ATTRIBUTES: (pb.Member.FromString, apply_attributes),
     ops.ALARM: (pb.AlarmRequest.FromString, apply_alarm),
     ops.DOWNGRADE: (pb.DowngradeRequest.FromString, apply_downgrade),
+    ops.MEMBERSHIP: (decode_change, apply_membership),
     **AUTH_TABLE,
 }
 

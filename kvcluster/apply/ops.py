@@ -26,6 +26,7 @@ ROLE_REVOKE_PERMISSION = 27
 OF_AUTH = frozenset(range(AUTH_ENABLE, ROLE_REVOKE_PERMISSION + 1))
 
 DOWNGRADE = 32
+MEMBERSHIP = 33
 
 AUTHORIZED = 0x80
 """Added to an operation: the entry says who asked for it (apply/auth.py)."""
@@ -52,4 +53,5 @@ NAMES = {
     ROLE_GRANT_PERMISSION: "role grant permission",
     ROLE_REVOKE_PERMISSION: "role revoke permission",
     DOWNGRADE: "downgrade",
+    MEMBERSHIP: "membership",
 }

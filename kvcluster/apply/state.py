@@ -7,6 +7,7 @@ member's own (its watchers). `attributes` is what members tell of themselves: id
 
 from __future__ import annotations
 
+from kvcluster.apply.membership import Membership
 from kvcluster.auth import AuthStore
 from kvcluster.lease import Lessor
 from kvcluster.mvcc import Store
@@ -14,7 +15,7 @@ from kvcluster.watch import Hub
 
 
 class State:
-    __slots__ = ("store", "lessor", "hub", "attributes", "alarms", "auth", "downgrade_target")
+    __slots__ = ("store", "lessor", "hub", "attributes", "alarms", "auth", "downgrade_target", "membership")
 
     def __init__(self, store: Store, lessor: Lessor, hub: Hub) -> None:
         self.store = store
@@ -24,3 +25,4 @@ class State:
         self.alarms: dict[tuple[int, int], None] = {}
         self.auth = AuthStore()
         self.downgrade_target = ""
+        self.membership = Membership()

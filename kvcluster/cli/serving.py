@@ -57,7 +57,7 @@ FLAGS: dict[str, tuple[str | int, str]] = {
     "initial-advertise-peer-urls": ("http://127.0.0.1:2380", "The same, as the others know it."),
     "initial-cluster": ("", "NAME=PEER_URL,… of all members. Default: this one alone."),
     "initial-cluster-token": ("etcd-cluster", "Tells clusters apart."),
-    "initial-cluster-state": ("new", "Only: new."),
+    "initial-cluster-state": ("new", "new, or existing: to join a cluster that this member was added to."),
     "heartbeat-interval": (100, "Milliseconds."),
     "election-timeout": (1000, "Milliseconds."),
     "snapshot-count": (10_000, "Entries of the log between snapshots."),

@@ -88,6 +88,15 @@ _CLASSES: tuple[type[EtcdError], ...] = (
     errors.DowngradeInProcessError,
     errors.NoInflightDowngradeError,
     errors.UnknownMethodError,
+    errors.InvalidMemberUrlsError,
+    errors.MemberExistsError,
+    errors.PeerUrlExistsError,
+    errors.NotEnoughStartedMembersError,
+    errors.UnhealthyClusterError,
+    errors.TooManyLearnersError,
+    errors.MemberNotLearnerError,
+    errors.LearnerNotReadyError,
+    errors.NotSupportedForLearnerError,
 )
 _BY_TEXT: dict[str, type[EtcdError]] = {cls.text: cls for cls in _CLASSES}
 

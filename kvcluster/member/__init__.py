@@ -5,6 +5,7 @@ Read member.py first: its contract is the shell's. rpc and the shells see `apply
 
 from kvcluster.apply import (
     Applied,
+    MembershipChange,
     Op,
     PutFields,
     TxnPlan,
@@ -17,6 +18,7 @@ from kvcluster.apply import (
     plan_txn,
     txn_plan,
 )
+from kvcluster.member import membership
 from kvcluster.member.config import MemberConfig, MemberRecord, cluster_id, member_id
 from kvcluster.member.forwarding import (
     LeaseAnswer,
@@ -34,6 +36,7 @@ __all__ = [
     "Member",
     "MemberConfig",
     "MemberRecord",
+    "MembershipChange",
     "Op",
     "PeerMessage",
     "PutFields",
@@ -47,6 +50,7 @@ __all__ = [
     "has_puts",
     "encode_peer_message",
     "member_id",
+    "membership",
     "ops",
     "plan_txn",
     "txn_plan",

@@ -15,11 +15,13 @@ class MemberRecord(NamedTuple):
     name: str
     peer_urls: tuple[str, ...]
     client_urls: tuple[str, ...] = ()
+    is_learner: bool = False
 
 
-def member_id(peer_urls: Sequence[str], cluster_token: str) -> int:
-    """The first 8 bytes of SHA-1 over the sorted peer URLs and the cluster's token (etcd: NewMember)."""
-    text = "".join(sorted(peer_urls)) + cluster_token
+def member_id(peer_urls: Sequence[str], cluster_token: str, added_ns: int | None = None) -> int:
+    """The first 8 bytes of SHA-1 over the sorted peer URLs, the cluster's token and the time at which it was added (etcd:
+    NewMember; members that begin a cluster have no such time)."""
+    text = "".join(sorted(peer_urls)) + cluster_token + ("" if added_ns is None else str(added_ns))
     return int.from_bytes(hashlib.sha1(text.encode()).digest()[:8], "big") or 1
 
 
@@ -39,6 +41,9 @@ class MemberConfig:
 
     id: int
     members: tuple[MemberRecord, ...]
+    # Of a member that joins a cluster that is there already: it waits to be sent the log, and `members` is what it was told of
+    # them. 0: the members begin a new cluster.
+    joins_cluster_id: int = 0
     incarnation: int = 0
     seed: int = 0
     tick_ms: int = 100
@@ -87,7 +92,7 @@ class MemberConfig:
 
     @property
     def cluster_id(self) -> int:
-        return cluster_id([record.id for record in self.members])
+        return self.joins_cluster_id or cluster_id([record.id for record in self.members])
 
     @property
     def record(self) -> MemberRecord:

@@ -13,13 +13,14 @@ from kvcluster.raft import Message, decode_message, encode_message
 
 RENEW = 1
 TIME_TO_LIVE = 2
+IN_SYNC = 3
 
 NOT_LEADER = -2
 """ttl_s of an answer by a member that does not lead: ask again."""
 
 
 class LeaseRequest(NamedTuple):
-    """follower → leader"""
+    """follower → leader. IN_SYNC asks of a learner: `lease` is its id, as a signed number."""
 
     type: int
     to: int
@@ -76,7 +77,7 @@ def decode_peer_message(data: bytes) -> PeerMessage:
 
 def _decode_request(body: bytes) -> LeaseRequest:
     request = LeaseRequest(*_REQUEST_FORM.unpack(body))
-    if request.type not in (RENEW, TIME_TO_LIVE):
+    if request.type not in (RENEW, TIME_TO_LIVE, IN_SYNC):
         raise ValueError(f"unknown kind of lease question: {request.type}")
     return request
 

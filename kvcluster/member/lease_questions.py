@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from kvcluster.errors import EtcdError, RequestTimeoutError
 from kvcluster.lease import Lessor
-from kvcluster.member.forwarding import NOT_LEADER, RENEW, TIME_TO_LIVE, LeaseAnswer, LeaseRequest
+from kvcluster.member.forwarding import IN_SYNC, NOT_LEADER, RENEW, TIME_TO_LIVE, LeaseAnswer, LeaseRequest
 from kvcluster.raft import NO_MEMBER
 
 Answered = Callable[[LeaseAnswer | EtcdError], object]
@@ -22,11 +22,15 @@ Answered = Callable[[LeaseAnswer | EtcdError], object]
 class LeaseQuestions:
     """One member's. `outbox`: what the next Ready takes along."""
 
-    __slots__ = ("outbox", "_member", "_number", "_open", "_unsent")
+    __slots__ = ("outbox", "_member", "_in_sync", "_number", "_open", "_unsent")
 
-    def __init__(self, member: int, incarnation: int = 0) -> None:
+    def __init__(
+        self, member: int, incarnation: int = 0, in_sync: Callable[[int], bool] = lambda member: False
+    ) -> None:
+        """in_sync: whether a learner holds nearly all of the log, asked of the leader only."""
         self.outbox: list[LeaseRequest | LeaseAnswer] = []
         self._member = member
+        self._in_sync = in_sync
         # Each life counts from a place of its own: an answer to an earlier life must not answer this one's question.
         self._number = (incarnation & 0xFFFF_FFFF) << 32
         self._open: dict[int, tuple[int, int, Answered, int]] = {}  # number → kind, lease, done, deadline
@@ -42,6 +46,10 @@ class LeaseQuestions:
     def time_to_live(self, lease: int, done: Answered, deadline_tick: int) -> None:
         self._add(TIME_TO_LIVE, lease, done, deadline_tick)
 
+    def ask_in_sync(self, learner: int, done: Answered, deadline_tick: int) -> None:
+        """ttl_s of the answer is 1 where it is."""
+        self._add(IN_SYNC, learner - (learner >> 63 << 64), done, deadline_tick)
+
     def _add(self, kind: int, lease: int, done: Answered, deadline_tick: int) -> None:
         self._number += 1
         self._open[self._number] = (kind, lease, done, deadline_tick)
@@ -56,7 +64,7 @@ class LeaseQuestions:
         for number in unsent:
             kind, lease, done, _ = self._open[number]
             if is_own:
-                answer = _look(kind, lease, lessor, self._member, self._member, number)
+                answer = self._look(kind, lease, lessor, self._member, number)
                 if answer is not None:
                     del self._open[number]
                     done(answer)
@@ -65,7 +73,7 @@ class LeaseQuestions:
 
     def answer_other(self, request: LeaseRequest, lessor: Lessor) -> None:
         """Another member asks; one that gets no answer asks again."""
-        answer = _look(request.type, request.lease, lessor, request.sender, self._member, request.number)
+        answer = self._look(request.type, request.lease, lessor, request.sender, request.number)
         if answer is not None:
             self.outbox.append(answer)
 
@@ -96,17 +104,19 @@ class LeaseQuestions:
         for _, _, done, _ in asked.values():
             done(error)
 
-
-def _look(kind: int, lease: int, lessor: Lessor, to: int, sender: int, number: int) -> LeaseAnswer | None:
-    """None: not now, ask again. Who hears that a lease is gone may count on its keys being gone too (etcd: Lessor.Renew)."""
-    if not lessor.is_primary:
-        return LeaseAnswer(to, sender, number, NOT_LEADER, 0)
-    found = lessor.find(lease)
-    if kind == RENEW:
-        if found is not None and lessor.is_expired(lease):
-            return None
-        ttl_s = lessor.renew(lease) if found is not None else 0
-        return LeaseAnswer(to, sender, number, ttl_s, ttl_s)
-    if found is None:
-        return LeaseAnswer(to, sender, number, -1, 0)
-    return LeaseAnswer(to, sender, number, lessor.remaining_s(lease), found.ttl_s, tuple(found.keys))
+    def _look(self, kind: int, lease: int, lessor: Lessor, to: int, number: int) -> LeaseAnswer | None:
+        """None: not now, ask again. Who hears that a lease is gone may count on its keys being gone too (etcd: Lessor.Renew)."""
+        sender = self._member
+        if not lessor.is_primary:
+            return LeaseAnswer(to, sender, number, NOT_LEADER, 0)
+        if kind == IN_SYNC:
+            return LeaseAnswer(to, sender, number, int(self._in_sync(lease % (1 << 64))), 0)
+        found = lessor.find(lease)
+        if kind == RENEW:
+            if found is not None and lessor.is_expired(lease):
+                return None
+            ttl_s = lessor.renew(lease) if found is not None else 0
+            return LeaseAnswer(to, sender, number, ttl_s, ttl_s)
+        if found is None:
+            return LeaseAnswer(to, sender, number, -1, 0)
+        return LeaseAnswer(to, sender, number, lessor.remaining_s(lease), found.ttl_s, tuple(found.keys))

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from kvcluster.apply import State
 from kvcluster.member.config import MemberConfig
 from kvcluster.member.snapshot import StateEncoder, encode_state
-from kvcluster.raft import LogStorage, Snapshot
+from kvcluster.raft import ConfState, LogStorage, Snapshot
 
 ENTRY_OVERHEAD_BYTES = 128
 """What an entry weighs beside its data: the tuple, the index, the heads of objects."""
@@ -42,7 +42,8 @@ STEP_RECORDS = 1000
 class LogKeeper:
     """One member's. It is told of what is applied, and drives the storage's snapshots and compactions."""
 
-    __slots__ = ("applied_index", "log_bytes", "_config", "_storage", "_state", "_spans", "_encoder", "_encoder_index",
+    __slots__ = ("applied_index", "log_bytes", "_config", "_storage", "_state", "_spans", "_encoder",
+                 "_encoder_index", "_encoder_members",
                  "_made_index", "_made_bytes", "_made_tick", "_since_bytes")  # fmt: skip
 
     def __init__(self, config: MemberConfig, storage: LogStorage, state: State, snapshot: Snapshot) -> None:
@@ -56,6 +57,7 @@ class LogKeeper:
         self._spans: deque[tuple[int, int, int]] = deque()  # (last index, how many, their weight) of those entries
         self._encoder: StateEncoder | None = None
         self._encoder_index = 0
+        self._encoder_members: ConfState | None = None
         self._made_index = snapshot.index  # the newest snapshot that the storage has; 0: none
         self._made_bytes = snapshot.size_bytes
         self._made_tick = 0
@@ -126,6 +128,7 @@ class LogKeeper:
     def _begin(self) -> None:
         self._encoder = StateEncoder(self._state)
         self._encoder_index = self.applied_index
+        self._encoder_members = self._storage.initial_state()[1]
         self._since_bytes = 0
 
     def _write(self, encoder: StateEncoder, now_tick: int) -> bool:
@@ -135,7 +138,7 @@ class LogKeeper:
         index = self._made_index = self._encoder_index
         chunks = encoder.chunks()
         self._give_up()
-        self._storage.create_snapshot(index, chunks)
+        self._storage.create_snapshot(index, chunks, self._encoder_members)
         return False
 
     def _give_up(self) -> None:

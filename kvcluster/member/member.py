@@ -22,10 +22,11 @@ Requests never wait for a leader longer than `request_timeout_ticks`. A write th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kvcluster import pb
-from kvcluster.apply import Applied, Applier, State, encode_identity, ops
+from kvcluster.apply import Applied, Applier, MembershipChange, Seat, State, encode_change, encode_identity, ops
 from kvcluster.auth import SYSTEM, Identity
 from kvcluster.errors import (
     BadLeaderTransfereeError,
@@ -46,6 +47,7 @@ from kvcluster.member.intake import Intake
 from kvcluster.member.lease_duty import LeaseDuty
 from kvcluster.member.lease_questions import Answered, LeaseQuestions
 from kvcluster.member.log_keeper import LogKeeper
+from kvcluster.member.membership import READY_SHARE
 from kvcluster.member.proposals import HEAD_BYTES, Done, Proposals
 from kvcluster.member.reads import Done as ReadDone
 from kvcluster.member.reads import Reads
@@ -54,6 +56,7 @@ from kvcluster.mvcc import Store
 from kvcluster.raft import (
     NO_MEMBER,
     Config,
+    ConfState,
     Entry,
     LogStorage,
     Message,
@@ -83,6 +86,11 @@ class Member:
         self.hub = Hub(self.store)
         self.applier = Applier(State(self.store, self.lessor, self.hub))
         self.auth = self.applier.state.auth
+        self.membership = self.applier.state.membership
+        if not config.joins_cluster_id:
+            self.membership.seats = {record.id: Seat(record.peer_urls) for record in config.members}
+        self.on_membership: list[Callable[[], object]] = []
+        """Called when members come, go or change."""
         self.now_tick = 0
         self._storage = storage
         snapshot = storage.snapshot()
@@ -108,15 +116,17 @@ class Member:
         self.leader = NO_MEMBER
         """The leader's id, 0 when none is known. For reading only, as `term`."""
         self.term = 0
-        self._questions = LeaseQuestions(self.id, config.incarnation)
+        self._questions = LeaseQuestions(self.id, config.incarnation, self._is_in_sync)
         self._duty = self._new_duty()
         self._known_leader = NO_MEMBER
         self._is_publishing = False
         self._refused_tick = -1
+        self._change_tick = 0
         self._compaction_waiters: list[Done] = []
         self._transfers: list[tuple[int, ReadDone, int]] = []  # (to whom, whom to tell, deadline)
         self._stopped: EtcdError | None = None
-        if len(config.members) == 1:
+        self.membership.on_change = self._change_members
+        if len(config.members) == 1 and not config.joins_cluster_id:
             self._node.campaign()
         self._mirror_raft()
 
@@ -149,10 +159,25 @@ class Member:
         """All members, by id. Names and client URLs are those that the members published themselves."""
         told = self.applier.state.attributes
         records = []
-        for record in sorted(self.config.members):
-            name, client_urls = told.get(record.id, ("", ()))
-            records.append(MemberRecord(record.id, name, record.peer_urls, client_urls))
+        for id, seat in sorted(self.membership.seats.items()):
+            name, client_urls = told.get(id, ("", ()))
+            records.append(MemberRecord(id, name, seat.peer_urls, client_urls, seat.is_learner))
         return records
+
+    @property
+    def is_learner(self) -> bool:
+        """A learner, or one that has not been told yet what it is."""
+        seat = self.membership.seats.get(self.id)
+        return seat is None or seat.is_learner
+
+    @property
+    def is_removed(self) -> bool:
+        return self.id in self.membership.removed
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it is the only voter."""
+        return self._node.conf_state.voters == (self.id,)
 
     # ---- requests ----
 
@@ -222,7 +247,7 @@ class Member:
             done(self._stopped)
         elif not self.is_leader:
             done(NotLeaderError())
-        elif target not in [record.id for record in self.config.members]:
+        elif target not in self.membership.voters:
             done(BadLeaderTransfereeError())
         elif target == self.id:
             done(None)
@@ -239,6 +264,41 @@ class Member:
                 done(LeaderTransferTimeoutError())
             else:
                 self._transfers.append((target, done, deadline_tick))
+
+    def change_members(self, change: MembershipChange, done: Done) -> None:
+        """Asks for a change of members (member/membership.py makes them). done's error may be MembershipConflictError."""
+        if self._stopped is not None:
+            done(Applied(self.store.revision, b"", self._stopped))
+        else:
+            deadline_tick = self.now_tick + self.config.request_timeout_ticks
+            self._proposals.add_change(ops.MEMBERSHIP, encode_change(change), done, change, deadline_tick)
+
+    def ask_in_sync(self, learner: int, done: Answered) -> None:
+        """Whether a learner may be promoted, asked of the leader. done(LeaseAnswer): ttl_s 1 = yes; or done(error)."""
+        refusal = self._refusal_to_wait(len(self._questions))
+        if refusal is not None:
+            done(refusal)
+            return
+        self._questions.ask_in_sync(learner, done, self.now_tick + self.config.request_timeout_ticks)
+        self._put_questions()
+
+    def _is_in_sync(self, learner: int) -> bool:
+        progress = self._node.status().progress
+        found = progress.get(learner)
+        return found is not None and found.match >= READY_SHARE * progress[self.id].match
+
+    def _change_members(self) -> None:
+        """An entry has changed the membership: raft counts by it from here on."""
+        membership = self.membership
+        self._change_tick = 0
+        conf_state = ConfState(tuple(membership.voters), tuple(membership.learners))
+        self._node.apply_conf_change(conf_state)
+        self._storage.set_conf_state(conf_state)
+        self._tell_membership()
+
+    def _tell_membership(self) -> None:
+        for tell in self.on_membership:
+            tell()
 
     def when_compacted(self, done: Done) -> None:
         """Calls done when what is compacted by now has been freed (a physical compaction)."""
@@ -303,7 +363,9 @@ class Member:
         self._node.report_reachable(id)
 
     def has_ready(self) -> bool:
-        can_propose = bool(self._proposals.queued) and self._refused_tick != self.now_tick
+        proposals = self._proposals
+        can_propose = bool(proposals.queued) and self._refused_tick != self.now_tick
+        can_propose = can_propose or (bool(proposals.queued_changes) and self.now_tick >= self._change_tick)
         can_ask = self.leader != NO_MEMBER and (can_propose or self._reads.wants_to_ask)
         return can_ask or bool(self._questions.outbox) or self._node.has_ready()
 
@@ -321,6 +383,8 @@ class Member:
                     # the next tick: the shell would never come to rest. In the end it times out.
                     self._proposals.queued = taken
                     self._refused_tick = self.now_tick
+            if self._proposals.queued_changes and self.now_tick >= self._change_tick:
+                self._propose_change()
             if self._reads.wants_to_ask and node.read_index(self._reads.next_context()):
                 self._reads.ask(self.now_tick + self.config.read_retry_ticks)
         ready = node.ready()
@@ -328,6 +392,19 @@ class Member:
             ready.messages.extend(self._questions.outbox)  # type: ignore[arg-type]  # lease questions travel along
             self._questions.outbox.clear()
         return ready
+
+    def _propose_change(self) -> None:
+        """The oldest change of members. A leader that has another one under way cannot take it, and drops what is forwarded to it
+        without a word; so it is proposed again until it is applied. Of two that were taken only the first counts: they were
+        made from the same version.
+        """
+        change = self._proposals.oldest_change()
+        if change is not None:
+            try:
+                self._node.propose_conf_change(change)
+            except ProposalDropped:
+                pass
+            self._change_tick = self.now_tick + self.config.read_retry_ticks
 
     def advance(self, ready: Ready) -> None:
         """`ready` is persisted and its messages are handed over: applies what it committed and answers for it."""
@@ -337,6 +414,7 @@ class Member:
             self._intake.load(self.applier.state, ready.snapshot)
             self.applied_index, self._applied_term = ready.snapshot.index, ready.snapshot.term
             self._log.restored(ready.snapshot)
+            self._tell_membership()
         dones, answers = self._apply(ready.committed) if ready.committed else ([], [])
         self._observe_duty()
         for state in ready.read_states:

@@ -30,13 +30,15 @@ class Proposals:
     Deadlines are ticks and grow with every add, so the first in the table is the first to expire.
     """
 
-    __slots__ = ("queued", "waiting", "_life", "_heads", "_number")
+    __slots__ = ("queued", "queued_changes", "waiting", "_life", "_heads", "_number")
 
     def __init__(self, member_id: int, incarnation: int) -> None:
         self._life = hashlib.sha1(b"%d %d" % (member_id, incarnation)).digest()[:8]
         self._heads = [bytes([op]) + self._life for op in range(256)]
         self._number = 0
         self.queued: list[bytes] = []
+        self.queued_changes: list[bytes] = []
+        """Of members, until they are answered; they are proposed one at a time."""
         self.waiting: dict[bytes, tuple[Done, Any, int]] = {}  # by head
 
     def add(self, op: int, payload: bytes, done: Done, parsed: Any, deadline_tick: int) -> None:
@@ -44,6 +46,17 @@ class Proposals:
         head = self._heads[op] + _NUMBER.pack(number)
         self.waiting[head] = (done, parsed, deadline_tick)
         self.queued.append(head + payload)
+
+    def add_change(self, op: int, payload: bytes, done: Done, parsed: Any, deadline_tick: int) -> None:
+        """As `add`, for a change of members."""
+        self.add(op, payload, done, parsed, deadline_tick)
+        self.queued_changes.append(self.queued.pop())
+
+    def oldest_change(self) -> bytes | None:
+        """The change of members that is to be proposed; those that have an answer are forgotten."""
+        while self.queued_changes and self.queued_changes[0][:HEAD_BYTES] not in self.waiting:
+            del self.queued_changes[0]
+        return self.queued_changes[0] if self.queued_changes else None
 
     def take(self) -> list[bytes]:
         """Everything queued, in order; the caller proposes it, or puts it back into `queued`."""
@@ -65,6 +78,8 @@ class Proposals:
             del self.waiting[head]
         if expired and self.queued:
             self.queued = [data for data in self.queued if data[:HEAD_BYTES] not in expired]
+        if expired and self.queued_changes:
+            self.queued_changes = [data for data in self.queued_changes if data[:HEAD_BYTES] not in expired]
         return list(expired.values())
 
     def withdraw(self, done: Done) -> None:
@@ -83,6 +98,7 @@ class Proposals:
         dones = [done for done, _, _ in self.waiting.values()]
         self.waiting.clear()
         self.queued.clear()
+        self.queued_changes.clear()
         return dones
 
     def fresh_id(self) -> int:

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from kvcluster.apply import State
+from kvcluster.apply import Membership, State
 from kvcluster.auth import AuthStore
 from kvcluster.errors import CorruptSnapshotError
 from kvcluster.lease import Lessor
@@ -38,6 +38,7 @@ def _small_sections(state: State) -> tuple[bytes, bytes]:
         "alarms": list(state.alarms),
         "auth": state.auth.to_json(),
         "downgrade": state.downgrade_target,
+        "membership": state.membership.to_json(),
     }
     members = json.dumps(told).encode()
     return state.lessor.snapshot(), _CHECKSUM.pack(zlib.crc32(members)) + members
@@ -111,6 +112,7 @@ class StateDecoder:
         state.attributes, state.alarms = self._told.attributes, self._told.alarms
         state.auth.load_json(self._told.auth)
         state.downgrade_target = self._told.downgrade_target
+        state.membership.load_json(self._told.membership)
         state.hub.replace_store(state.store)
 
     def _begin(self) -> None:
@@ -145,6 +147,7 @@ class _Told(NamedTuple):
     alarms: dict[tuple[int, int], None]
     auth: dict[str, Any]
     downgrade_target: str
+    membership: list[Any]
 
 
 def _decode_members(section: bytes) -> _Told:
@@ -155,7 +158,8 @@ def _decode_members(section: bytes) -> _Told:
         decoded = json.loads(body)
         attributes = {int(id): (name, tuple(urls)) for id, (name, urls) in decoded["members"].items()}
         alarms = {(int(kind), int(member)): None for kind, member in decoded["alarms"]}
+        Membership().load_json(decoded["membership"])
         AuthStore().load_json(decoded["auth"])  # to see that it can be read, before anything is changed
-        return _Told(attributes, alarms, decoded["auth"], str(decoded["downgrade"]))
+        return _Told(attributes, alarms, decoded["auth"], str(decoded["downgrade"]), decoded["membership"])
     except (ValueError, AttributeError, TypeError, KeyError) as error:
         raise CorruptSnapshotError(f"the members' section of the snapshot is not readable: {error}") from error

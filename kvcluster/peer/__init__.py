@@ -5,7 +5,7 @@ from typing import Protocol
 
 from kvcluster.member import PeerMessage
 from kvcluster.peer.memory import MemoryNetwork, MemoryTransport
-from kvcluster.peer.tcp import PeerRefusedError, TcpPeerTransport
+from kvcluster.peer.tcp import PeerRefusedError, TcpPeerTransport, ask_membership
 
 
 class PeerTransport(Protocol):
@@ -16,4 +16,11 @@ class PeerTransport(Protocol):
         ...
 
 
-__all__ = ["MemoryNetwork", "MemoryTransport", "PeerRefusedError", "PeerTransport", "TcpPeerTransport"]
+__all__ = [
+    "MemoryNetwork",
+    "MemoryTransport",
+    "PeerRefusedError",
+    "PeerTransport",
+    "TcpPeerTransport",
+    "ask_membership",
+]

@@ -18,10 +18,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
-from kvcluster.errors import KvClusterError
+from kvcluster.errors import KvClusterError, MemberRemovedError
 from kvcluster.member import PeerMessage, decode_peer_message, encode_peer_message
 from kvcluster.peer.protocol import (
     ANSWER_BYTES,
@@ -33,6 +33,7 @@ from kvcluster.peer.protocol import (
     decode_answer,
     decode_hello,
     encode_hello,
+    encode_join,
     encode_refusal,
     encode_welcome,
     refusal_text,
@@ -47,6 +48,8 @@ MAX_RETRY_S = 1.0
 HANDSHAKE_S = 5.0
 
 Deliver = Callable[[PeerMessage], object]
+Addresses = tuple[tuple[str, int], ...]
+"""Of one member; any of them will do."""
 
 
 class PeerRefusedError(KvClusterError):
@@ -58,6 +61,7 @@ class TcpPeerTransport:
 
     peers: addresses of all members by id, this one's included. deliver: a message arrived. unreachable: one could not be
     sent to that member. reachable: from now on they can. failed: PeerRefusedError, once another member refuses this one.
+    describe: the membership as JSON, for a newcomer who asks.
     """
 
     def __init__(
@@ -66,11 +70,12 @@ class TcpPeerTransport:
         cluster_id: int,
         member_id: int,
         incarnation: int,
-        peers: Mapping[int, tuple[str, int]],
+        peers: Mapping[int, Addresses],
         deliver: Deliver,
         unreachable: Callable[[int], object],
         reachable: Callable[[int], object],
         failed: Callable[[PeerRefusedError], object],
+        describe: Callable[[], bytes] = lambda: b"",
     ) -> None:
         self.cluster_id = cluster_id
         self.member_id = member_id
@@ -80,10 +85,13 @@ class TcpPeerTransport:
         self.unreachable = unreachable
         self.reachable = reachable
         self.failed = failed
+        self.describe = describe
+        self._removed: dict[int, None] = {}
+        self._is_started = False
         self.sent_bytes = 0
         self.received_bytes = 0
         self.dropped_sends = 0
-        self._links = {id: _Link(self, id, address) for id, address in peers.items() if id != member_id}
+        self._links = {id: _Link(self, id, addresses) for id, addresses in peers.items() if id != member_id}
         self._servers: list[asyncio.Server] = []
         self._incoming: dict[_Incoming, None] = {}
 
@@ -94,8 +102,30 @@ class TcpPeerTransport:
 
     def start(self) -> None:
         """Connects to all the others; a refusal is known at once and not at the first election."""
+        self._is_started = True
         for link in self._links.values():
             link.start()
+
+    def set_peers(self, peers: Mapping[int, Addresses], removed: Iterable[int]) -> None:
+        """Members have come, gone or moved: links follow. Those removed are told so when they call."""
+        self._removed = dict.fromkeys(removed)
+        for id in [id for id, link in self._links.items() if peers.get(id) != link.addresses]:
+            self._links.pop(id).cancel()
+        for incoming in [incoming for incoming in self._incoming if incoming.sender in self._removed]:
+            incoming.close()
+        for id, addresses in peers.items():
+            if id != self.member_id and id not in self._links:
+                link = self._links[id] = _Link(self, id, addresses)
+                if self._is_started:
+                    link.start()
+
+    def is_up(self, member_id: int) -> bool:
+        """Whether there is a link to that member now."""
+        link = self._links.get(member_id)
+        return link is not None and link.is_up.is_set()
+
+    def is_removed(self, member_id: int) -> bool:
+        return member_id in self._removed
 
     def send(self, messages: Sequence[PeerMessage]) -> None:
         """Encodes and writes, one write a member; drops what cannot be sent now."""
@@ -124,7 +154,9 @@ class TcpPeerTransport:
 
     def heard(self, member_id: int) -> None:
         """That member has connected to this one, so it can be connected to."""
-        self._links[member_id].heard()
+        link = self._links.get(member_id)
+        if link is not None:
+            link.heard()
 
     def knows(self, member_id: int) -> bool:
         """Whether it is one of the others."""
@@ -139,13 +171,28 @@ class TcpPeerTransport:
             await link.stop()
 
 
+async def ask_membership(address: tuple[str, int]) -> bytes:
+    """The membership of the cluster that somebody there is a member of, as JSON. Raises OSError, ValueError, TimeoutError."""
+    async with asyncio.timeout(HANDSHAKE_S):
+        reader, writer = await asyncio.open_connection(*address)
+        try:
+            writer.write(encode_join())
+            answer = decode_answer(await reader.readexactly(ANSWER_BYTES))
+            return await reader.readexactly(answer.text_bytes)
+        except asyncio.IncompleteReadError as error:
+            raise ValueError("the connection ended before the answer") from error
+        finally:
+            writer.close()
+
+
 class _Link:
     """The way to one member; a task of its own connects, and connects again."""
 
-    def __init__(self, owner: TcpPeerTransport, peer: int, address: tuple[str, int]) -> None:
+    def __init__(self, owner: TcpPeerTransport, peer: int, addresses: Addresses) -> None:
         self._owner = owner
         self._peer = peer
-        self._address = address
+        self.addresses = addresses
+        self._attempt = 0
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_trying = False
@@ -195,7 +242,7 @@ class _Link:
             self._called.clear()
             try:
                 async with asyncio.timeout(HANDSHAKE_S):
-                    reader, writer = await asyncio.open_connection(*self._address)
+                    reader, writer = await asyncio.open_connection(*self._next_address())
                     try:
                         await self._greet(reader, writer)
                     except BaseException:
@@ -229,15 +276,27 @@ class _Link:
             except TimeoutError:
                 delay_s = min(delay_s * 2, MAX_RETRY_S)
 
+    def _next_address(self) -> tuple[str, int]:
+        """One after the other, where a member has several."""
+        self._attempt += 1
+        return self.addresses[self._attempt % len(self.addresses)]
+
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         owner = self._owner
         writer.write(encode_hello(Hello(owner.cluster_id, owner.member_id, self._peer, owner.incarnation)))
         answer = decode_answer(await reader.readexactly(ANSWER_BYTES))
         text = (await reader.readexactly(answer.text_bytes)).decode("utf-8", "replace")
-        if not answer.is_welcome:
+        if not answer.is_welcome and answer.is_final:
             raise PeerRefusedError(text)
+        if not answer.is_welcome:
+            raise ValueError(text)
         if not owner.acquaintances.meet(self._peer, answer.incarnation):
             raise ValueError(refusal_text(self._peer))
+
+    def cancel(self) -> None:
+        """The member is gone."""
+        if self._task is not None:
+            self._task.cancel()
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -253,6 +312,7 @@ class _Incoming(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._is_welcome = False
+        self.sender = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -287,27 +347,35 @@ class _Incoming(asyncio.Protocol):
     def _take_hello(self) -> bool:
         if len(self._buffer) < HELLO_BYTES:
             return False
-        hello = decode_hello(bytes(self._buffer[:HELLO_BYTES]))
+        first = bytes(self._buffer[:HELLO_BYTES])
         del self._buffer[:HELLO_BYTES]
         owner = self._owner
-        refusal = ""
+        assert self._transport is not None
+        if first == encode_join():
+            self._transport.write(encode_welcome(owner.incarnation, owner.describe()))
+            self._transport.close()
+            return False
+        hello = decode_hello(first)
+        refusal, is_final = "", True
         if hello.cluster_id != owner.cluster_id:
             refusal = f"cluster ID mismatch: this is cluster {owner.cluster_id:x}, not {hello.cluster_id:x}"
         elif hello.to != owner.member_id:
             refusal = f"this is member {owner.member_id:x}, not {hello.to:x}"
-        elif not owner.knows(hello.sender):
-            refusal = f"member {hello.sender:x} is not of this cluster"
+        elif owner.is_removed(hello.sender):
+            refusal = MemberRemovedError.text
+        elif not owner.knows(hello.sender):  # or not yet: it may have been added a moment ago
+            refusal, is_final = f"member {hello.sender:x} is not of this cluster", False
         elif not owner.acquaintances.meet(hello.sender, hello.incarnation):
             refusal = refusal_text(hello.sender)
-        assert self._transport is not None
         if refusal:
             log.warning("refused a peer: %s", refusal)
-            self._transport.write(encode_refusal(owner.incarnation, refusal))
+            self._transport.write(encode_refusal(owner.incarnation, refusal, is_final=is_final))
             self._transport.close()
             return False
         self._stop_timer()
         self._transport.write(encode_welcome(owner.incarnation))
         self._is_welcome = True
+        self.sender = hello.sender
         owner.heard(hello.sender)
         return True
 

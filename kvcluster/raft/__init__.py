@@ -19,7 +19,7 @@ unstable, storage are each one concept without the others.
 """
 
 from kvcluster.raft.codec import decode_message, encode_message
-from kvcluster.raft.confchange import build_conf_state
+from kvcluster.raft.confstate import build_conf_state
 from kvcluster.raft.describe import describe_entries, describe_entry, describe_message, describe_ready
 from kvcluster.raft.errors import (
     LogCompacted,

@@ -1,27 +1,38 @@
 """Who is in the group: the checks of a configuration.
 
-For now a group keeps the voters it was bootstrapped with, or those of a snapshot it installs. Changing members will
-come as entries of type CONF_CHANGE (Raft thesis 4.1, one member at a time): an entry's application calls
-`Tracker.switch`, as the installation of a snapshot already does. That is the whole door left open here.
+A group begins with the voters it was bootstrapped with, or those of a snapshot that it installs. A change comes as an entry of
+type CONF_CHANGE (Raft thesis 4.1): a leader has one under way at a time, and each changes one member, so any majority of the
+old configuration meets any majority of the new one. It counts from when it is applied: whoever applies it calls
+`RawNode.apply_conf_change` with the configuration that it makes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from kvcluster.raft import replication
+from kvcluster.raft.raft import Raft
+from kvcluster.raft.types import NO_MEMBER, ConfState, Role
 
-from kvcluster.raft.types import NO_MEMBER, ConfState
 
+def apply_conf_state(raft: Raft, conf_state: ConfState) -> None:
+    """Makes it the configuration. A leader that is no voter in it leads no longer; one that is goes on with the new majority.
 
-def build_conf_state(voters: Iterable[int], learners: Iterable[int] = ()) -> ConfState:
-    """A checked configuration in canonical order. Raises ValueError for no voter, a bad id, or an id named twice."""
-    voters = tuple(sorted(voters))
-    learners = tuple(sorted(learners))
-    if not voters:
-        raise ValueError("a group needs at least one voter")
-    ids = [*voters, *learners]
-    for id in ids:
-        if not isinstance(id, int) or not NO_MEMBER < id < 1 << 64:
-            raise ValueError(f"a member id is a number from 1 to 2**64-1, not {id!r}")
-    if len(set(ids)) != len(ids):
-        raise ValueError(f"a member is named twice: {ids}")
-    return ConfState(voters, learners)
+    Newcomers are counted as heard of, so that a leader does not lose its quorum to one that has not yet said a word.
+    """
+    tracker = raft.tracker
+    before = tracker.progress
+    tracker.switch(conf_state, next=raft.log.last_index() + 1)
+    if raft.role is not Role.LEADER:
+        if raft.role in (Role.CANDIDATE, Role.PRE_CANDIDATE) and not raft.is_voter:
+            raft.become_follower(raft.term, NO_MEMBER)
+        return
+    if not raft.is_voter:
+        raft.become_follower(raft.term, NO_MEMBER)
+        return
+    for id, progress in tracker.progress.items():
+        if id not in before:
+            progress.recent_active = True
+    if raft.transferee not in tracker.voters:
+        raft.transferee = NO_MEMBER
+    if len(tracker.progress) > 1:
+        raft.append_due = True
+    replication.try_commit(raft)

@@ -8,7 +8,7 @@ from kvcluster.raft import reads, replication
 from kvcluster.raft.errors import ProposalDropped
 from kvcluster.raft.progress import ProgressState
 from kvcluster.raft.raft import Raft
-from kvcluster.raft.types import NO_MEMBER, Message, MessageType, Role
+from kvcluster.raft.types import NO_MEMBER, EntryType, Message, MessageType, Role
 
 
 def become_leader(raft: Raft) -> None:
@@ -17,6 +17,7 @@ def become_leader(raft: Raft) -> None:
     raft.role = Role.LEADER
     raft.leader = raft.id
     raft.tracker.progress[raft.id].become_replicate()
+    raft.pending_conf_index = raft.log.last_index()  # there may be a change of members among what is not applied yet
     replication.append_data(raft, [b""])
 
 
@@ -56,7 +57,10 @@ def step_leader(raft: Raft, m: Message) -> None:
             replication.on_heartbeat_response(raft, m.sender, progress)
             reads.confirm_reads(raft, m)
     elif type is MessageType.PROP:
-        propose(raft, [entry.data for entry in m.entries])
+        if m.entries and m.entries[0].type == EntryType.CONF_CHANGE:
+            propose_conf_change(raft, m.entries[0].data)
+        else:
+            propose(raft, [entry.data for entry in m.entries])
     elif type is MessageType.READ_INDEX:
         reads.begin_read(raft, m.sender, m.context, m.term)
     elif type is MessageType.TRANSFER_LEADER:
@@ -69,6 +73,16 @@ def propose(raft: Raft, datas: Sequence[bytes]) -> None:
     if raft.transferee != NO_MEMBER:
         raise ProposalDropped(f"leadership is being transferred to member {raft.transferee}")
     replication.append_data(raft, datas)
+
+
+def propose_conf_change(raft: Raft, data: bytes) -> None:
+    """Raises ProposalDropped while another one is under way (Raft thesis 4.1), and as `propose`."""
+    if raft.pending_conf_index > raft.log.applied:
+        raise ProposalDropped("another change of members is under way")
+    if raft.transferee != NO_MEMBER:
+        raise ProposalDropped(f"leadership is being transferred to member {raft.transferee}")
+    replication.append_data(raft, [data], EntryType.CONF_CHANGE)
+    raft.pending_conf_index = raft.log.last_index()
 
 
 def transfer_leader(raft: Raft, id: int) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kvcluster.raft.confchange import build_conf_state
+from kvcluster.raft.confstate import build_conf_state
 from kvcluster.raft.log import RaftLog
 from kvcluster.raft.prng import Prng
 from kvcluster.raft.readonly import ReadOnly
@@ -97,6 +97,7 @@ class Raft:
         "uncommitted_bytes",
         "append_due",
         "heartbeat_due",
+        "pending_conf_index",
         "election_elapsed",
         "heartbeat_elapsed",
         "election_timeout_ticks",
@@ -153,6 +154,7 @@ class Raft:
         self.read_only = ReadOnly()
         self.pending_reads: list[tuple[int, bytes]] = []
         self.uncommitted_bytes = 0
+        self.pending_conf_index = 0
         self.append_due = False
         self.heartbeat_due = False
 

@@ -29,13 +29,16 @@ from typing import NamedTuple
 
 from kvcluster.raft import leader as leader_role
 from kvcluster.raft import replication, step
+from kvcluster.raft.confchange import apply_conf_state
 from kvcluster.raft.errors import ProposalDropped
 from kvcluster.raft.progress import ProgressState
 from kvcluster.raft.raft import Config, Raft
 from kvcluster.raft.reads import begin_read
 from kvcluster.raft.types import (
     NO_MEMBER,
+    ConfState,
     Entry,
+    EntryType,
     HardState,
     Message,
     MessageType,
@@ -151,6 +154,22 @@ class RawNode:
         else:
             raise ProposalDropped(f"no leader at term {raft.term}")
 
+    def propose_conf_change(self, data: bytes) -> None:
+        """As `propose`, for an entry of type CONF_CHANGE. Raises ProposalDropped also while another one is under way; one that is
+        passed on to the leader may be dropped there in silence."""
+        raft = self._raft
+        if raft.role is Role.LEADER:
+            leader_role.propose_conf_change(raft, data)
+        elif raft.leader != NO_MEMBER:
+            entries = build_entries(0, 0, [data], EntryType.CONF_CHANGE)
+            raft.outbox.append(Message(MessageType.PROP, raft.leader, raft.id, entries=entries))
+        else:
+            raise ProposalDropped(f"no leader at term {raft.term}")
+
+    def apply_conf_change(self, conf_state: ConfState) -> None:
+        """The configuration that an applied CONF_CHANGE makes. Every member calls this at the same place of the log."""
+        apply_conf_state(self._raft, conf_state)
+
     def read_index(self, context: bytes) -> bool:
         """Asks for an index at which a batch of reads is linearizable; Ready.read_states will have it under `context`.
 
@@ -264,6 +283,11 @@ class RawNode:
                 raft.uncommitted_bytes = max(0, raft.uncommitted_bytes - payload_size(committed))
 
     # Looks.
+
+    @property
+    def conf_state(self) -> ConfState:
+        """Who belongs to the group, as far as this member has applied."""
+        return self._raft.tracker.conf_state
 
     @property
     def id(self) -> int:

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from kvcluster.raft.errors import LogCompacted, ProposalDropped, SnapshotUnavailable, StepRejected
 from kvcluster.raft.progress import Progress, ProgressState
 from kvcluster.raft.raft import Raft
-from kvcluster.raft.types import Message, MessageType, build_entries
+from kvcluster.raft.types import EntryType, Message, MessageType, build_entries
 
 
-def append_data(raft: Raft, datas: Sequence[bytes]) -> None:
+def append_data(raft: Raft, datas: Sequence[bytes], type: int = EntryType.NORMAL) -> None:
     """Appends one entry for each of `datas` to the leader's own log and counts them as held by itself.
 
     A group of one voter commits them here: they leave in the Ready that carries them to be persisted, and the shell
@@ -26,7 +26,7 @@ def append_data(raft: Raft, datas: Sequence[bytes]) -> None:
         raise ProposalDropped(f"{raft.uncommitted_bytes} bytes wait to be committed, the bound is reached")
     log = raft.log
     first_index = log.last_index() + 1
-    log.unstable.append(build_entries(raft.term, first_index, datas))
+    log.unstable.append(build_entries(raft.term, first_index, datas, type))
     raft.uncommitted_bytes += size
     tracker = raft.tracker
     progress = tracker.progress[raft.id]

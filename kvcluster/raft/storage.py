@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from kvcluster.raft.confchange import build_conf_state
+from kvcluster.raft.confstate import build_conf_state
 from kvcluster.raft.errors import LogCompacted, LogUnavailable, SnapshotUnavailable
 from kvcluster.raft.types import ConfState, Entry, HardState, Snapshot, SnapshotData, limit_size
 
@@ -73,8 +73,13 @@ class LogStorage(Protocol):
         """Replaces snapshot and log by one received from the leader. Raises ValueError if it is older than its own."""
         ...
 
-    def create_snapshot(self, index: int, data: SnapshotData) -> Snapshot:
-        """Notes the state machine's bytes at `index` (applied by now). The log stays; see compact.
+    def set_conf_state(self, conf_state: ConfState) -> None:
+        """The configuration that the entries applied by now make: what a restart or a snapshot begins with."""
+        ...
+
+    def create_snapshot(self, index: int, data: SnapshotData, conf_state: ConfState | None = None) -> Snapshot:
+        """Notes the state machine's bytes at `index` (applied by now). The log stays; see compact. conf_state: the
+        configuration at `index`, where it has changed since.
 
         Raises ValueError, and LogCompacted where the log no longer begins there.
         """
@@ -182,12 +187,15 @@ class MemoryStorage:
         self._first = snapshot.index + 1
         self._previous_term = snapshot.term
 
-    def create_snapshot(self, index: int, data: SnapshotData) -> Snapshot:
+    def set_conf_state(self, conf_state: ConfState) -> None:
+        self._conf_state = conf_state
+
+    def create_snapshot(self, index: int, data: SnapshotData, conf_state: ConfState | None = None) -> Snapshot:
         if index <= self._snapshot.index:
             raise ValueError(f"snapshot {index} is not newer than {self._snapshot.index}")
         if index > self.last_index():
             raise ValueError(f"snapshot {index} is above the last entry {self.last_index()}")
-        self._snapshot = Snapshot(index, self.term(index), self._conf_state, data)
+        self._snapshot = Snapshot(index, self.term(index), conf_state or self._conf_state, data)
         self.wants_snapshot = False
         return self._snapshot
 

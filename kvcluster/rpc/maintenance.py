@@ -36,6 +36,7 @@ class MaintenanceService:
             raftIndex=member.commit_index,
             raftTerm=member.term,
             raftAppliedIndex=member.applied_index,
+            isLearner=member.is_learner,
             storageVersion=CLUSTER_VERSION,
             dbSizeQuota=self._quota_bytes,
         )

@@ -17,6 +17,7 @@ from kvcluster.rpc.downgrade import DowngradeHandler
 from kvcluster.rpc.election import ElectionService
 from kvcluster.rpc.health import HEALTH_METHODS
 from kvcluster.rpc.kv import KvService
+from kvcluster.rpc.learner import restrict
 from kvcluster.rpc.lease import LeaseService
 from kvcluster.rpc.lock import LockService
 from kvcluster.rpc.maintenance import MaintenanceService
@@ -74,8 +75,10 @@ class RpcServices:
         auth: AuthOptions = AuthOptions(),  # noqa: B008 - an immutable value
         offload: Offload = run_inline,
         trusts_callers: bool = False,
+        is_up: Callable[[int], bool] = lambda member: True,
     ) -> None:
-        """quota_bytes: etcd's --quota-backend-bytes; 0: none. trusts_callers: a call without a token is the server's own.
+        """quota_bytes: etcd's --quota-backend-bytes; 0: none. trusts_callers: a call without a token is the server's own. is_up:
+        whether this member is connected with another one.
 
         Raises ConfigError for keys of tokens that cannot be used.
         """
@@ -85,7 +88,7 @@ class RpcServices:
         kv = KvService(member, access, max_txn_ops, self._quota)
         lease = LeaseService(member, access, self._quota)
         users = AuthService(member, access, self._tokens, bcrypt_cost=auth.bcrypt_cost, offload=offload)
-        cluster = ClusterService(member)
+        cluster = ClusterService(member, is_up)
         maintenance = MaintenanceService(member, access, quota_bytes)
         self._recipes = Recipes(member, access)
         lock = LockService(member, self._recipes)
@@ -112,6 +115,10 @@ class RpcServices:
             b"/etcdserverpb.Lease/LeaseKeepAlive": Method(BIDI, lease.keep_alive),
             b"/etcdserverpb.Lease/LeaseTimeToLive": Method(UNARY, lease.time_to_live),
             b"/etcdserverpb.Lease/LeaseLeases": Method(UNARY, lease.leases),
+            b"/etcdserverpb.Cluster/MemberAdd": Method(UNARY, cluster.member_add),
+            b"/etcdserverpb.Cluster/MemberRemove": Method(UNARY, cluster.member_remove),
+            b"/etcdserverpb.Cluster/MemberUpdate": Method(UNARY, cluster.member_update),
+            b"/etcdserverpb.Cluster/MemberPromote": Method(UNARY, cluster.member_promote),
             b"/etcdserverpb.Cluster/MemberList": Method(UNARY, cluster.member_list),
             b"/etcdserverpb.Maintenance/Status": Method(UNARY, maintenance.status),
             b"/etcdserverpb.Maintenance/Alarm": Method(UNARY, maintenance.alarm),
@@ -132,6 +139,18 @@ class RpcServices:
             method = self.methods[path]
             if method.kind == UNARY:
                 self.methods[path] = Method(UNARY, access.guard(check, method.handler))
+
+        self._member = member
+        self._unrestricted = dict(self.methods)
+        self._is_restricted = False
+        member.on_membership.append(self._observe_membership)
+        self._observe_membership()
+
+    def _observe_membership(self) -> None:
+        """The table is that of a learner as long as the member is one. It is changed in place: transports hold on to it."""
+        if self._member.is_learner != self._is_restricted:
+            self._is_restricted = not self._is_restricted
+            self.methods.update(restrict(self._unrestricted) if self._is_restricted else self._unrestricted)
 
     def tick(self) -> None:
         self._quota.tick()

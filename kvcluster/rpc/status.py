@@ -58,6 +58,15 @@ _CODES: dict[type[errors.EtcdError], int] = {
     errors.DowngradeInProcessError: codes.FAILED_PRECONDITION,
     errors.NoInflightDowngradeError: codes.FAILED_PRECONDITION,
     errors.UnknownMethodError: codes.UNKNOWN,
+    errors.InvalidMemberUrlsError: codes.INVALID_ARGUMENT,
+    errors.MemberExistsError: codes.FAILED_PRECONDITION,
+    errors.PeerUrlExistsError: codes.FAILED_PRECONDITION,
+    errors.NotEnoughStartedMembersError: codes.UNKNOWN,
+    errors.UnhealthyClusterError: codes.UNAVAILABLE,
+    errors.TooManyLearnersError: codes.FAILED_PRECONDITION,
+    errors.MemberNotLearnerError: codes.FAILED_PRECONDITION,
+    errors.LearnerNotReadyError: codes.FAILED_PRECONDITION,
+    errors.NotSupportedForLearnerError: codes.FAILED_PRECONDITION,
     errors.UnimplementedError: codes.UNIMPLEMENTED,
 }
 

@@ -86,6 +86,10 @@ class Driver:
             self.failed.set_exception(error)
         self.stop()
 
+    def fail_soon(self, error: Exception) -> None:
+        """As `fail`, once the turn that is running has ended: the member may be in the middle of applying."""
+        self._loop.call_soon(self.fail, error)
+
     def wake(self) -> None:
         """There are inputs: a turn is due."""
         if not self._is_scheduled:

@@ -12,14 +12,17 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Iterable
 
 from kvcluster.config import ServerConfig, parse_url
+from kvcluster.errors import MemberRemovedError
 from kvcluster.member import Member, MemberConfig, MemberRecord, member_id
 from kvcluster.peer import TcpPeerTransport
 from kvcluster.raft import MemoryStorage
 from kvcluster.rpc import AuthOptions, RpcServices
 from kvcluster.server.collector import Collector
 from kvcluster.server.driver import Driver
+from kvcluster.server.joining import build_joining_config, common_fields, describe_membership
 from kvcluster.server.listener import ClientListener, bind, max_message_bytes, url_of
 
 
@@ -31,17 +34,11 @@ def build_member_config(config: ServerConfig, client_urls: tuple[str, ...], inca
         known_urls = client_urls if name == config.name else ()
         records.append(MemberRecord(member_id(peer_urls, token), name, peer_urls, known_urls))
     own = next(record for record in records if record.name == config.name)
-    return MemberConfig(
-        id=own.id,
-        members=tuple(records),
-        incarnation=incarnation,
-        seed=incarnation & 0xFFFFFFFF,
-        tick_ms=config.heartbeat_interval,
-        election_ticks=max(config.election_timeout // config.heartbeat_interval, 2),
-        request_timeout_ticks=max((5000 + 2 * config.election_timeout) // config.heartbeat_interval, 1),
-        max_request_bytes=config.max_request_bytes,
-        snapshot_entries=config.snapshot_count,
-    )
+    return MemberConfig(id=own.id, members=tuple(records), **common_fields(config, incarnation))
+
+
+def _addresses(records: Iterable[MemberRecord]) -> dict[int, tuple[tuple[str, int], ...]]:
+    return {record.id: tuple(parse_url("peer URL", url) for url in record.peer_urls) for record in records}
 
 
 class Server:
@@ -92,11 +89,15 @@ class Server:
         urls = tuple(url_of(listening) for listening in sockets)
         self.client_url = urls[0]
         incarnation = int.from_bytes(os.urandom(8), "big") >> 1  # secrets would load random, and that OpenSSL's hashes
-        member_config = build_member_config(config, config.advertise_client_urls or urls, incarnation)
-        storage = MemoryStorage(voters=[record.id for record in member_config.members], is_volatile=True)
+        client_urls = config.advertise_client_urls or urls
+        if config.initial_cluster_state == "existing":
+            member_config = await build_joining_config(config, client_urls, incarnation)
+            storage = MemoryStorage(is_volatile=True)
+        else:
+            member_config = build_member_config(config, client_urls, incarnation)
+            storage = MemoryStorage(voters=[record.id for record in member_config.members], is_volatile=True)
         self._driver = Driver(Member(member_config, storage), storage, tick_s=member_config.tick_ms / 1000)
-        if len(member_config.members) > 1:
-            await self._start_peers(member_config, incarnation)
+        await self._start_peers(member_config, incarnation)
         services = RpcServices(
             self.member,
             max_txn_ops=config.max_txn_ops,
@@ -104,6 +105,7 @@ class Server:
             quota_bytes=config.quota_bytes,
             auth=AuthOptions(config.auth_token, config.auth_token_ttl_s, config.bcrypt_cost),
             offload=self._driver.offload,
+            is_up=self._peers.is_up if self._peers is not None else lambda member: False,
         )
         self._driver.on_tick.append(services.tick)
         self._driver.start()
@@ -117,25 +119,34 @@ class Server:
 
     async def _start_peers(self, member_config: MemberConfig, incarnation: int) -> None:
         driver = self.driver
-        peers = {record.id: parse_url("initial-cluster", record.peer_urls[0]) for record in member_config.members}
         self._peers = driver.peers = TcpPeerTransport(
             cluster_id=member_config.cluster_id,
             member_id=member_config.id,
             incarnation=incarnation,
-            peers=peers,
+            peers=_addresses(member_config.members),
             deliver=driver.deliver,
             unreachable=driver.unreachable,
             reachable=driver.reachable,
             failed=driver.fail,
+            describe=lambda: describe_membership(self.member),
         )
+        driver.member.on_membership.append(self._observe_membership)
         for url in self.config.listen_peer_urls:
             address = parse_url("listen-peer-urls", url)
             listening = bind("listen-peer-urls", *address)
             await self._peers.serve(listening)
         self._peers.start()
         ids = sorted(record.id for record in member_config.members)
-        if member_config.id == ids[0]:
+        if member_config.id == ids[0] and len(ids) > 1 and not member_config.joins_cluster_id:
             self._standing = asyncio.ensure_future(self._stand_first(self._peers, ids[1:]))
+
+    def _observe_membership(self) -> None:
+        """Links follow the members; one that was removed stops."""
+        member = self.member
+        if member.is_removed:
+            self.driver.fail_soon(MemberRemovedError())
+        elif self._peers is not None and member.membership.seats:
+            self._peers.set_peers(_addresses(member.members()), member.membership.removed)
 
     async def _stand_first(self, peers: TcpPeerTransport, others: list[int]) -> None:
         """A cluster that starts new has no leader to be missed: its first member stands as soon as it has met a majority,

@@ -39,7 +39,7 @@ class Member:
             cluster_id=cluster_id,
             member_id=id,
             incarnation=incarnation,
-            peers=addresses,
+            peers={id: (address,) for id, address in addresses.items()},
             deliver=self.inbox.put_nowait,
             unreachable=self.unreachable.put_nowait,
             reachable=self.reachable.put_nowait,

@@ -58,7 +58,7 @@ def test_a_cluster_of_two():
         ({"initial_cluster": TWO, "name": "a"}, "--initial-cluster: a has http://127.0.0.1:1 there, but"),
         ({**A, "initial_cluster": "a=http://127.0.0.1:1,b=http://127.0.0.1:1"}, "a and b have the same URL"),
         ({**A, "initial_cluster": TWO, "listen_peer_urls": ("http://127.0.0.1:0",)}, "--listen-peer-urls: port 0"),
-        ({"initial_cluster_state": "existing"}, '--initial-cluster-state: "existing" is not one of new'),
+        ({"initial_cluster_state": "existing"}, "--initial-cluster-state: existing needs the other members"),
         ({"heartbeat_interval": 0}, "--heartbeat-interval: 0 is not between"),
         ({"heartbeat_interval": 300}, "--election-timeout: 1000 ms must be at least 5 times --heartbeat-interval"),
         ({"election_timeout": 60_000}, "--election-timeout: 60000 ms is more than 50000"),

@@ -77,8 +77,9 @@ def remove(membership: Membership, names: dict[int, str], id: int, own_id: int, 
     return membership.without(id)
 
 
-def update(membership: Membership, id: int, urls: tuple[str, ...]) -> MembershipChange:
+def update(membership: Membership, id: int, peer_urls: Sequence[str]) -> MembershipChange:
     seat = _seat(membership, id)
+    urls = check_urls(peer_urls)
     _check_urls_free(membership, id, urls)
     return membership.with_seat(id, seat._replace(peer_urls=urls))
 

@@ -105,18 +105,12 @@ class ClusterService:
 
     def member_update(self, call: ServiceCall, payload: bytes) -> None:
         request = decode_unary(pb.MemberUpdateRequest, payload, call, self._member)
-        if request is None:
-            return
-        try:
-            urls = membership.check_urls(request.peerURLs)
-        except EtcdError as error:
-            call.fail(*status_of(error))
-            return
-        self._change(
-            call,
-            lambda: membership.update(self._member.membership, request.ID, urls),
-            lambda: self._members(pb.MemberUpdateResponse),
-        )
+        if request is not None:
+            self._change(
+                call,
+                lambda: membership.update(self._member.membership, request.ID, request.peerURLs),
+                lambda: self._members(pb.MemberUpdateResponse),
+            )
 
     def member_promote(self, call: ServiceCall, payload: bytes) -> None:
         """Whether the learner has caught up is known to the leader only."""

@@ -6,15 +6,13 @@ from collections import deque
 
 from kvcluster import pb
 from kvcluster.auth import Identity
-from kvcluster.errors import EtcdError, LeaseTtlTooLargeError, NoLeaderError, NoSpaceError, TooManyRequestsError
+from kvcluster.errors import EtcdError, NoLeaderError, NoSpaceError, TooManyRequestsError
 from kvcluster.member import Applied, LeaseAnswer, Member, check_lease_keys, ops
 from kvcluster.rpc.access import Access
 from kvcluster.rpc.decoding import decode, decode_unary, lacks_leader
 from kvcluster.rpc.quota import LEASE_COST_BYTES, Quota
 from kvcluster.rpc.status import status_of
 from kvcluster.wire import ServiceCall
-
-MAX_TTL_S = 9_000_000_000
 
 
 class LeaseService:
@@ -38,9 +36,6 @@ class LeaseService:
             return
         if self._quota.is_exceeded_by(LEASE_COST_BYTES):
             call.fail(*status_of(NoSpaceError()))
-            return
-        if request.TTL > MAX_TTL_S:
-            call.fail(*status_of(LeaseTtlTooLargeError()))
             return
         if not request.ID:
             request.ID = self._member.new_lease_id()

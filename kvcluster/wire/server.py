@@ -255,7 +255,7 @@ class ServerConnection:
             return Head(None, metadata, refusal=(codes.INTERNAL, f"malformed grpc-timeout: {error}"))
         method = self._methods.get(path)
         if method is None:
-            return Head(None, metadata, refusal=(codes.UNIMPLEMENTED, _unknown(path)))
+            return Head(None, metadata, refusal=(codes.UNIMPLEMENTED, _unknown(path, self._methods)))
         return Head(method, metadata, timeout_s)
 
     def on_open(self, stream_id: int, head: Head, ended: bool) -> None:
@@ -417,9 +417,12 @@ def _cut(message: bytes) -> bytes:
     return cut if percent < 0 else cut[:percent]
 
 
-def _unknown(path: bytes) -> str:
+def _unknown(path: bytes, methods: Methods) -> str:
     """grpc-go's words for a path that is not served."""
     service, slash, method = path.decode("latin-1").removeprefix("/").rpartition("/")
     if not slash:
         return f"malformed method name: {path.decode('latin-1')!r}"
+    prefix = f"/{service}/".encode("latin-1")
+    if not any(known.startswith(prefix) for known in methods):
+        return f"unknown service {service}"
     return f"unknown method {method} for service {service}"

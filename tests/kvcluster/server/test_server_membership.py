@@ -168,7 +168,7 @@ NOT_FOUND = ("NOT_FOUND", "member not found")
         ("MemberAdd", {"peerURLs": ["http://a"]}, BAD_URLS),
         ("MemberAdd", {"peerURLs": ["http://a:1/path"]}, BAD_URLS),
         ("MemberAdd", {"peerURLs": ["ftp://a:1"]}, BAD_URLS),
-        ("MemberUpdate", {"ID": 7}, BAD_URLS),
+        ("MemberUpdate", {"ID": 7}, NOT_FOUND),
         ("MemberUpdate", {"ID": 7, "peerURLs": ["http://a:1"]}, NOT_FOUND),
         ("MemberRemove", {"ID": 7}, NOT_FOUND),
         ("MemberPromote", {"ID": 7}, NOT_FOUND),

@@ -16,7 +16,8 @@ from kvcluster.errors import ConfigError
 DEFAULT_QUOTA_BYTES = 2 * 1024**3
 TRANSPORTS = ("native", "grpcio")
 STATES = ("new", "existing")
-LOG_LEVELS = ("debug", "info", "warn", "error")
+LOG_LEVELS = ("debug", "info", "warn", "error", "panic", "fatal")
+TLS_VERSIONS = ("", "TLS1.2", "TLS1.3")
 
 
 _PARTS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -47,11 +48,13 @@ def parse_url(flag: str, url: str) -> Address:
         port = parts.port
     except ValueError:
         port = None
-    if parts.scheme == "https":
-        raise ConfigError(f"--{flag}: {url}: TLS is not supported yet; use http://")
-    if parts.scheme != "http" or not parts.hostname or port is None or parts.path.strip("/"):
+    if parts.scheme not in ("http", "https") or not parts.hostname or port is None or parts.path.strip("/"):
         raise ConfigError(f'--{flag}: "{url}" is not of the form http://HOST:PORT')
     return Address(parts.hostname, port)
+
+
+def is_https(url: str) -> bool:
+    return url.startswith("https:")
 
 
 def parse_initial_cluster(text: str) -> dict[str, tuple[str, ...]]:
@@ -64,6 +67,37 @@ def parse_initial_cluster(text: str) -> dict[str, tuple[str, ...]]:
         parse_url("initial-cluster", url)
         members[name] = (*members.get(name, ()), url)
     return members
+
+
+class TlsFiles(NamedTuple):
+    """One side's flags; `prefix` is what stands in front of their names ("peer-"). is_auto: --auto-tls."""
+
+    cert_file: str = ""
+    key_file: str = ""
+    trusted_ca_file: str = ""
+    client_cert_auth: bool = False
+    crl_file: str = ""
+    is_auto: bool = False
+    min_version: str = ""
+    max_version: str = ""
+    prefix: str = ""
+
+    @property
+    def is_on(self) -> bool:
+        return self.is_auto or bool(self.cert_file)
+
+    def validate(self) -> None:
+        """Raises ConfigError for flags that do not go together. The files are read by kvcluster/tls.py."""
+        flag = f"--{self.prefix}"
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ConfigError(f"{flag}cert-file and {flag}key-file go together")
+        if self.client_cert_auth and not self.trusted_ca_file:
+            raise ConfigError(f"{flag}client-cert-auth needs {flag}trusted-ca-file")
+        for name, version in (("min", self.min_version), ("max", self.max_version)):
+            if version not in TLS_VERSIONS:
+                raise ConfigError(f'--tls-{name}-version: "{version}" is not one of TLS1.2, TLS1.3')
+        if self.min_version and self.max_version and self.min_version > self.max_version:
+            raise ConfigError("--tls-min-version is above --tls-max-version")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +125,14 @@ class ServerConfig:
     auth_token: str = "simple"
     auth_token_ttl_s: int = 300
     bcrypt_cost: int = 10
+    client_tls: TlsFiles = TlsFiles()
+    peer_tls: TlsFiles = TlsFiles(prefix="peer-")
+    listen_metrics_urls: tuple[str, ...] = ()
+    listen_client_http_urls: tuple[str, ...] = ()
+    cors: tuple[str, ...] = ("*",)
+    host_whitelist: tuple[str, ...] = ("*",)
+    enable_grpc_gateway: bool = True
+    max_concurrent_streams: int = 0
     transport: str = "native"
     log_level: str = "info"
 
@@ -122,6 +164,7 @@ class ServerConfig:
         ):
             for url in urls:
                 parse_url(flag, url)
+        self._validate_tls()
         self._validate_members()
         self._validate_numbers()
         for flag, value, known in (
@@ -131,6 +174,29 @@ class ServerConfig:
         ):
             if value not in known:
                 raise ConfigError(f'--{flag}: "{value}" is not one of {", ".join(known)}')
+
+    def _validate_tls(self) -> None:
+        for flag, urls, tls in (
+            ("listen-client-urls", self.listen_client_urls, self.client_tls),
+            ("listen-peer-urls", self.listen_peer_urls, self.peer_tls),
+        ):
+            tls.validate()
+            for url in urls:
+                if is_https(url) and not tls.is_on:
+                    raise ConfigError(
+                        f"--{flag}: {url} needs --{tls.prefix}cert-file and --{tls.prefix}key-file, "
+                        f"or --{tls.prefix}auto-tls"
+                    )
+        if self.transport == "grpcio" and any(map(is_https, self.listen_client_urls)):
+            raise ConfigError("--transport: grpcio, which is there to compare with, has no TLS; use native")
+        for flag, urls in (
+            ("listen-metrics-urls", self.listen_metrics_urls),
+            ("listen-client-http-urls", self.listen_client_http_urls),
+        ):
+            for url in urls:
+                parse_url(flag, url)
+                if is_https(url) and not self.client_tls.is_on:
+                    raise ConfigError(f"--{flag}: {url} needs --cert-file and --key-file, or --auto-tls")
 
     def _validate_members(self) -> None:
         members = self.members()

@@ -6,27 +6,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 STOP_S = 1.9
-
-GO_BOOLEANS = ("--unsafe-no-fsync",)
 
 
 class UsageError(ValueError):
     """A flag that cannot be used; exit code 2."""
-
-
-def drop_true(arguments: Sequence[str]) -> list[str]:
-    """Go writes a boolean flag as --flag or --flag=true, and its absence as --flag=false; we only know the first."""
-    left = []
-    for argument in arguments:
-        flag, _, value = argument.partition("=")
-        if flag in GO_BOOLEANS and value in ("true", "false"):
-            left += [flag] if value == "true" else []
-        else:
-            left.append(argument)
-    return left
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

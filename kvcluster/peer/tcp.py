@@ -19,7 +19,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 from kvcluster.errors import KvClusterError, MemberRemovedError
 from kvcluster.member import PeerMessage, decode_peer_message, encode_peer_message
@@ -61,7 +61,7 @@ class TcpPeerTransport:
 
     peers: addresses of all members by id, this one's included. deliver: a message arrived. unreachable: one could not be
     sent to that member. reachable: from now on they can. failed: PeerRefusedError, once another member refuses this one.
-    describe: the membership as JSON, for a newcomer who asks.
+    describe: the membership as JSON, for a newcomer who asks. client_context: the ssl.SSLContext to dial with; None: plaintext.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class TcpPeerTransport:
         reachable: Callable[[int], object],
         failed: Callable[[PeerRefusedError], object],
         describe: Callable[[], bytes] = lambda: b"",
+        client_context: Any = None,
     ) -> None:
         self.cluster_id = cluster_id
         self.member_id = member_id
@@ -86,6 +87,7 @@ class TcpPeerTransport:
         self.reachable = reachable
         self.failed = failed
         self.describe = describe
+        self.client_context = client_context
         self._removed: dict[int, None] = {}
         self._is_started = False
         self.sent_bytes = 0
@@ -95,10 +97,10 @@ class TcpPeerTransport:
         self._servers: list[asyncio.Server] = []
         self._incoming: dict[_Incoming, None] = {}
 
-    async def serve(self, listening: socket.socket) -> None:
-        """Takes connections of the others on a socket that listens."""
+    async def serve(self, listening: socket.socket, context: Any = None) -> None:
+        """Takes connections of the others on a socket that listens; context: an ssl.SSLContext, for TLS."""
         loop = asyncio.get_running_loop()
-        self._servers.append(await loop.create_server(lambda: _Incoming(self), sock=listening))
+        self._servers.append(await loop.create_server(lambda: _Incoming(self), sock=listening, ssl=context))
 
     def start(self) -> None:
         """Connects to all the others; a refusal is known at once and not at the first election."""
@@ -171,10 +173,10 @@ class TcpPeerTransport:
             await link.stop()
 
 
-async def ask_membership(address: tuple[str, int]) -> bytes:
+async def ask_membership(address: tuple[str, int], client_context: Any = None) -> bytes:
     """The membership of the cluster that somebody there is a member of, as JSON. Raises OSError, ValueError, TimeoutError."""
     async with asyncio.timeout(HANDSHAKE_S):
-        reader, writer = await asyncio.open_connection(*address)
+        reader, writer = await asyncio.open_connection(*address, ssl=client_context)
         try:
             writer.write(encode_join())
             answer = decode_answer(await reader.readexactly(ANSWER_BYTES))
@@ -242,7 +244,9 @@ class _Link:
             self._called.clear()
             try:
                 async with asyncio.timeout(HANDSHAKE_S):
-                    reader, writer = await asyncio.open_connection(*self._next_address())
+                    reader, writer = await asyncio.open_connection(
+                        *self._next_address(), ssl=self._owner.client_context
+                    )
                     try:
                         await self._greet(reader, writer)
                     except BaseException:

@@ -7,9 +7,10 @@ grpcio_transport    the same methods through grpc.aio, as a reference
 server        all of it, from a configuration
 """
 
+from kvcluster.rpc import SERVER_VERSION
 from kvcluster.server.collector import Collector
 from kvcluster.server.driver import Driver
 from kvcluster.server.listener import ClientListener
 from kvcluster.server.server import Server, build_member_config
 
-__all__ = ["ClientListener", "Collector", "Driver", "Server", "build_member_config"]
+__all__ = ["SERVER_VERSION", "ClientListener", "Collector", "Driver", "Server", "build_member_config"]

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import cast
 
 from kvcluster.server.driver import Driver
+from kvcluster.tls import common_name_of
 from kvcluster.wire import PREFACE, Methods, ServerConnection, WireLimits
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,7 @@ class ClientProtocol(asyncio.Protocol):
             self._wire = ServerConnection(
                 self._port.methods,
                 peer=f"{host}:{port}",
+                common_name=common_name_of(transport.get_extra_info("peercert")),
                 limits=self._port.limits,
                 on_output=self._mark_dirty,
                 on_bug=_log_bug,
@@ -181,11 +183,14 @@ class ClientProtocol(asyncio.Protocol):
         self._stop_timer()
         if self._transport.is_closing():
             return
-        try:
-            self._transport.write_eof()
-        except OSError:  # the client has gone already
-            self._transport.abort()
-            return
+        if not self._transport.can_write_eof():  # TLS has no half of an end
+            self._transport.close()
+        else:
+            try:
+                self._transport.write_eof()
+            except OSError:  # the client has gone already
+                self._transport.abort()
+                return
         self._timer = asyncio.get_running_loop().call_later(LINGER_S, self.abort)
 
     def _stop_timer(self) -> None:

@@ -52,6 +52,11 @@ class Http1:
         self._health: Any = None
         self._gateway: Any = None
 
+    def without_gateway(self) -> Http1:
+        """The same for another port, with nothing but probes and metrics."""
+        options = self._options._replace(serves_gateway=False)
+        return Http1(self._driver, self._methods, self._metrics, options, max_message_bytes=self._max_message_bytes)
+
     def __call__(self) -> asyncio.Protocol:
         if self._server is None:
             self._load()

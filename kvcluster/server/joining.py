@@ -37,9 +37,11 @@ def describe_membership(member: Member) -> bytes:
     return json.dumps({"cluster_id": member.cluster_id, "members": seats}).encode()
 
 
-async def build_joining_config(config: ServerConfig, client_urls: tuple[str, ...], incarnation: int) -> MemberConfig:
+async def build_joining_config(
+    config: ServerConfig, client_urls: tuple[str, ...], incarnation: int, client_context: Any = None
+) -> MemberConfig:
     """The configuration of a member that joins. Raises ConfigError."""
-    told = await _ask(config)
+    told = await _ask(config, client_context)
     records = [
         MemberRecord(id, name, tuple(urls), (), bool(is_learner)) for id, name, urls, is_learner in told["members"]
     ]
@@ -64,7 +66,7 @@ async def build_joining_config(config: ServerConfig, client_urls: tuple[str, ...
     )
 
 
-async def _ask(config: ServerConfig) -> dict[str, Any]:
+async def _ask(config: ServerConfig, client_context: Any) -> dict[str, Any]:
     """The membership as the first member that answers knows it."""
     failures = []
     for name, urls in config.members().items():
@@ -72,7 +74,9 @@ async def _ask(config: ServerConfig) -> dict[str, Any]:
             continue
         for url in urls:
             try:
-                told: dict[str, Any] = json.loads(await ask_membership(parse_url("initial-cluster", url)))
+                told: dict[str, Any] = json.loads(
+                    await ask_membership(parse_url("initial-cluster", url), client_context)
+                )
                 return told
             except (OSError, ValueError, TimeoutError) as error:
                 failures.append(f"{url}: {error or type(error).__name__}")

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+from collections.abc import Callable
 
 from kvcluster.errors import ConfigError
 from kvcluster.rpc import RpcServices
 from kvcluster.server.connections import ClientPort
 from kvcluster.server.driver import Driver
 from kvcluster.server.http1 import Http1, Http1Options
+from kvcluster.tls import ServerTls
 from kvcluster.wire import WireLimits
 
+log = logging.getLogger(__name__)
+
 BACKLOG = 1024
+RELOAD_TICKS = 10
+"""Between two looks at the certificate's files."""
 GRPC_OVERHEAD_BYTES = 512 * 1024
 """etcd: a message may be this much larger than the largest request."""
 GOODBYE_S = 0.5
@@ -35,9 +42,9 @@ def bind(flag: str, host: str, port: int) -> socket.socket:
     return listening
 
 
-def url_of(listening: socket.socket) -> str:
+def url_of(listening: socket.socket, scheme: str = "http") -> str:
     host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def max_message_bytes(driver: Driver) -> int:
@@ -53,7 +60,10 @@ class ClientListener:
         driver: Driver,
         services: RpcServices | None = None,
         http1: Http1Options = Http1Options(),  # noqa: B008 - an immutable value
+        tls: ServerTls | None = None,
+        max_concurrent_streams: int = 0,
     ) -> None:
+        """tls: for sockets that are served with TLS. max_concurrent_streams of a connection; 0: as many as there is room for."""
         self._driver = driver
         self._loop = asyncio.get_running_loop()
         if services is None:
@@ -61,6 +71,10 @@ class ClientListener:
             driver.on_tick.append(services.tick)
         self._http1 = Http1(driver, services.methods, self._metrics, http1, max_message_bytes=max_message_bytes(driver))
         limits = WireLimits(max_message_bytes=max_message_bytes(driver))
+        if max_concurrent_streams:
+            limits = limits._replace(max_concurrent_streams=max_concurrent_streams)
+        self._tls = tls
+        self._ticks = 0
         self._port = ClientPort(driver, services.methods, self._http1, limits)
         self._servers: list[asyncio.Server] = []
         driver.on_tick.append(self._tick)
@@ -69,14 +83,27 @@ class ClientListener:
         """Listens; answers the URL. Raises ConfigError where the port is taken."""
         return await self.serve(bind("listen-client-urls", host, port))
 
-    async def serve(self, listening: socket.socket) -> str:
+    async def serve(self, listening: socket.socket, *, is_tls: bool = False) -> str:
         """Serves a socket that listens already; answers its URL."""
-        url = url_of(listening)
-        self._servers.append(await self._loop.create_server(self._port, sock=listening, backlog=BACKLOG))
+        return await self._serve(self._port, listening, is_tls)
+
+    async def serve_http(self, listening: socket.socket, *, is_tls: bool = False, has_gateway: bool = True) -> str:
+        """Serves HTTP/1.1 alone: --listen-client-http-urls, or without the gateway --listen-metrics-urls."""
+        return await self._serve(self._http1 if has_gateway else self._http1.without_gateway(), listening, is_tls)
+
+    async def _serve(self, factory: Callable[[], asyncio.BaseProtocol], listening: socket.socket, is_tls: bool) -> str:
+        url = url_of(listening, "https" if is_tls else "http")
+        context = self._tls.context if is_tls and self._tls is not None else None
+        self._servers.append(await self._loop.create_server(factory, sock=listening, backlog=BACKLOG, ssl=context))
         return url
 
     def _tick(self) -> None:
         self._port.expire(self._loop.time())
+        self._ticks += 1
+        if self._tls is not None and self._ticks % RELOAD_TICKS == 0:
+            failure = self._tls.check_files()
+            if failure is not None:
+                log.warning("the new certificate cannot be used, the old one stays: %s", failure)
 
     def _metrics(self) -> tuple[bytes, str]:
         """(text, content type). What writes Prometheus' format takes longer to load than the rest of the server."""

@@ -13,8 +13,9 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterable
+from typing import Any
 
-from kvcluster.config import ServerConfig, parse_url
+from kvcluster.config import ServerConfig, is_https, parse_url
 from kvcluster.errors import MemberRemovedError
 from kvcluster.member import Member, MemberConfig, MemberRecord, member_id
 from kvcluster.peer import TcpPeerTransport
@@ -22,8 +23,10 @@ from kvcluster.raft import MemoryStorage
 from kvcluster.rpc import AuthOptions, RpcServices
 from kvcluster.server.collector import Collector
 from kvcluster.server.driver import Driver
+from kvcluster.server.http1 import Http1Options
 from kvcluster.server.joining import build_joining_config, common_fields, describe_membership
 from kvcluster.server.listener import ClientListener, bind, max_message_bytes, url_of
+from kvcluster.tls import ServerTls, build_peer_client_context
 
 
 def build_member_config(config: ServerConfig, client_urls: tuple[str, ...], incarnation: int) -> MemberConfig:
@@ -52,6 +55,9 @@ class Server:
         self._driver: Driver | None = None
         self._listener: ClientListener | None = None
         self._grpcio: object | None = None
+        self._client_tls: ServerTls | None = None
+        self._peer_tls: ServerTls | None = None
+        self._peer_context: Any = None
         self._peers: TcpPeerTransport | None = None
         self._collector = Collector()
         self._standing: asyncio.Future[None] | None = None
@@ -86,12 +92,17 @@ class Server:
 
     async def _start(self, sockets: list[socket.socket]) -> None:
         config = self.config
-        urls = tuple(url_of(listening) for listening in sockets)
+        urls = tuple(
+            url_of(listening, "https" if is_https(url) else "http")
+            for listening, url in zip(sockets, config.listen_client_urls, strict=True)
+        )
+        self._client_tls = ServerTls(config.client_tls) if config.client_tls.is_on else None
+        self._peer_context = build_peer_client_context(config.peer_tls) if config.peer_tls.is_on else None
         self.client_url = urls[0]
         incarnation = int.from_bytes(os.urandom(8), "big") >> 1  # secrets would load random, and that OpenSSL's hashes
         client_urls = config.advertise_client_urls or urls
         if config.initial_cluster_state == "existing":
-            member_config = await build_joining_config(config, client_urls, incarnation)
+            member_config = await build_joining_config(config, client_urls, incarnation, self._peer_context)
             storage = MemoryStorage(is_volatile=True)
         else:
             member_config = build_member_config(config, client_urls, incarnation)
@@ -103,7 +114,9 @@ class Server:
             max_txn_ops=config.max_txn_ops,
             progress_interval_s=config.watch_progress_notify_interval_s,
             quota_bytes=config.quota_bytes,
-            auth=AuthOptions(config.auth_token, config.auth_token_ttl_s, config.bcrypt_cost),
+            auth=AuthOptions(
+                config.auth_token, config.auth_token_ttl_s, config.bcrypt_cost, config.client_tls.client_cert_auth
+            ),
             offload=self._driver.offload,
             is_up=self._peers.is_up if self._peers is not None else lambda member: False,
         )
@@ -112,10 +125,24 @@ class Server:
         if config.transport == "grpcio":
             await self._start_grpcio(services, sockets)
         else:
-            self._listener = ClientListener(self._driver, services)
-            for listening in sockets:
-                await self._listener.serve(listening)
+            await self._start_listener(services, sockets)
         self._collector.start()
+
+    async def _start_listener(self, services: RpcServices, sockets: list[socket.socket]) -> None:
+        config = self.config
+        http1 = Http1Options(config.cors, config.host_whitelist, config.enable_grpc_gateway)
+        listener = self._listener = ClientListener(
+            self.driver, services, http1, self._client_tls, config.max_concurrent_streams
+        )
+        for listening, url in zip(sockets, config.listen_client_urls, strict=True):
+            await listener.serve(listening, is_tls=is_https(url))
+        for flag, urls, has_gateway in (
+            ("listen-client-http-urls", config.listen_client_http_urls, True),
+            ("listen-metrics-urls", config.listen_metrics_urls, False),
+        ):
+            for url in urls:
+                listening = bind(flag, *parse_url(flag, url))
+                await listener.serve_http(listening, is_tls=is_https(url), has_gateway=has_gateway)
 
     async def _start_peers(self, member_config: MemberConfig, incarnation: int) -> None:
         driver = self.driver
@@ -129,12 +156,15 @@ class Server:
             reachable=driver.reachable,
             failed=driver.fail,
             describe=lambda: describe_membership(self.member),
+            client_context=self._peer_context,
         )
         driver.member.on_membership.append(self._observe_membership)
+        tls = self.config.peer_tls
+        self._peer_tls = ServerTls(tls) if tls.is_on else None
         for url in self.config.listen_peer_urls:
             address = parse_url("listen-peer-urls", url)
             listening = bind("listen-peer-urls", *address)
-            await self._peers.serve(listening)
+            await self._peers.serve(listening, self._peer_tls.context if self._peer_tls and is_https(url) else None)
         self._peers.start()
         ids = sorted(record.id for record in member_config.members)
         if member_config.id == ids[0] and len(ids) > 1 and not member_config.joins_cluster_id:

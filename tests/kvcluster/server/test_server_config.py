@@ -49,7 +49,7 @@ def test_a_cluster_of_two():
         ),
         (
             {"listen_client_urls": ("https://127.0.0.1:1",)},
-            "--listen-client-urls: https://127.0.0.1:1: TLS is not supported",
+            "--listen-client-urls: https://127.0.0.1:1 needs --cert-file",
         ),
         ({"listen_peer_urls": ("http://127.0.0.1:99999",)}, "--listen-peer-urls: "),
         ({"advertise_client_urls": ("http://x",)}, "--advertise-client-urls: "),

@@ -6,11 +6,16 @@
         await client.put(b"k", b"v")
         async for batch in await client.watch(b"k", start_revision=1): ...
 
+calls, admin      every RPC as a method      concurrency   locks, elections, STM
+namespace         keys under a prefix        sync          the same for programs without an event loop
+
 Read interface.py first: the protocols and records, shared with the embedded client (kvcluster.embedded).
 """
 
 from kvcluster.client import codec
+from kvcluster.client.admin import READ, READWRITE, WRITE, Alarm, Permission
 from kvcluster.client.calls import UnaryCalls
+from kvcluster.client.concurrency import Election, Lock, NoLeader, NotLeader, Session, SessionExpired, Stm, run_stm
 from kvcluster.client.endpoints import Endpoint, parse_endpoints
 from kvcluster.client.errors import ClientClosedError, RpcError, UnavailableError, error_of, is_safe_to_repeat
 from kvcluster.client.interface import (
@@ -40,16 +45,22 @@ from kvcluster.client.interface import (
     prefix_end,
 )
 from kvcluster.client.keepalive import KeepAlive, LeaseLost, keep_alive
+from kvcluster.client.namespace import Namespaced
 from kvcluster.client.queue import WatchQueue
-from kvcluster.client.remote import RemoteClient, connect
+from kvcluster.client.remote import RemoteClient, TlsConfig, connect
 
 __all__ = [
     "KV",
+    "READ",
+    "READWRITE",
+    "WRITE",
+    "Alarm",
     "Client",
     "ClientClosedError",
     "Compare",
     "DeleteOp",
     "DeleteResult",
+    "Election",
     "Endpoint",
     "Event",
     "GetResult",
@@ -58,8 +69,13 @@ __all__ = [
     "Lease",
     "LeaseInfo",
     "LeaseLost",
+    "Lock",
     "MemberInfo",
+    "Namespaced",
+    "NoLeader",
+    "NotLeader",
     "Op",
+    "Permission",
     "PutIfResult",
     "PutOp",
     "PutResult",
@@ -67,7 +83,11 @@ __all__ = [
     "RangeResult",
     "RemoteClient",
     "RpcError",
+    "Session",
+    "SessionExpired",
     "Status",
+    "Stm",
+    "TlsConfig",
     "TxnOp",
     "TxnResult",
     "UnaryCalls",
@@ -83,4 +103,5 @@ __all__ = [
     "keep_alive",
     "parse_endpoints",
     "prefix_end",
+    "run_stm",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from kvcluster import pb
 from kvcluster.client import codec
+from kvcluster.client.admin import AuthCalls, MaintenanceCalls, MemberCalls
 from kvcluster.client.interface import (
     Compare,
     DeleteResult,
@@ -26,8 +27,8 @@ from kvcluster.client.interface import (
 from kvcluster.errors import LeaseNotFoundError
 
 
-class UnaryCalls:
-    """interface.KV and interface.Lease, and the two looks at the cluster. A subclass carries the bytes."""
+class UnaryCalls(AuthCalls, MaintenanceCalls, MemberCalls):
+    """interface.KV and interface.Lease, the looks at the cluster, and all of admin.py. A subclass carries the bytes."""
 
     async def _call(self, path: str, payload: bytes, *, is_read: bool) -> bytes:
         """The answer to one request. is_read: repeating it does no harm. Raises what the server's refusal stands for."""

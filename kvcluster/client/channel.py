@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from kvcluster.client.endpoints import Endpoint
 from kvcluster.client.errors import INTERNAL, RpcError, error_of
@@ -37,10 +37,13 @@ class StreamHandler(Protocol):
         ...
 
 
-async def open_channel(endpoint: Endpoint) -> Channel:
-    """A usable channel: the server has answered in HTTP/2. Raises OSError, ConnectionLostError."""
+async def open_channel(endpoint: Endpoint, context: Any = None, metadata: Mapping[str, str] | None = None) -> Channel:
+    """A usable channel: the server has answered in HTTP/2. context: an ssl.SSLContext for an https endpoint; metadata: of
+    every call, looked at when it is made. Raises OSError, ConnectionLostError."""
     loop = asyncio.get_running_loop()
-    _, channel = await loop.create_connection(lambda: Channel(endpoint), endpoint.host, endpoint.port)
+    _, channel = await loop.create_connection(
+        lambda: Channel(endpoint, metadata), endpoint.host, endpoint.port, ssl=context if endpoint.is_tls else None
+    )
     try:
         await channel.greeted
     except BaseException:
@@ -52,10 +55,15 @@ async def open_channel(endpoint: Endpoint) -> Channel:
 class Channel(asyncio.Protocol):
     """See the module's contract. Made by `open_channel`."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, metadata: Mapping[str, str] | None = None) -> None:
         self.endpoint = endpoint
+        self.metadata: Mapping[str, str] = {} if metadata is None else metadata
         self._loop = asyncio.get_running_loop()
-        self._connection = ClientConnection(authority=endpoint.authority, on_output=self._schedule_flush)
+        self._connection = ClientConnection(
+            authority=endpoint.authority,
+            scheme="https" if endpoint.is_tls else "http",
+            on_output=self._schedule_flush,
+        )
         self._transport: asyncio.Transport | None = None
         self._flush_is_scheduled = False
         self._heard = False
@@ -75,7 +83,7 @@ class Channel(asyncio.Protocol):
     async def call(self, path: str, payload: bytes) -> bytes:
         """One request, one answer. Raises what the status stands for, ConnectionLostError. Cancelling cancels the call."""
         future: asyncio.Future[bytes] = self._loop.create_future()
-        stream = self._connection.call_unary(path, payload, partial(self._settle, future))
+        stream = self._connection.call_unary(path, payload, partial(self._settle, future), self.metadata or None)
         try:
             return await future
         except asyncio.CancelledError:
@@ -113,7 +121,7 @@ class Channel(asyncio.Protocol):
             handler.on_end(None if outcome.ok else self._error(outcome))
 
         try:
-            stream = self._connection.open_stream(path, on_message, on_end, metadata)
+            stream = self._connection.open_stream(path, on_message, on_end, {**metadata, **self.metadata})
         except ConnectionError as cause:
             raise ConnectionLostError(f"{self.endpoint}: {cause}") from cause
         return stream

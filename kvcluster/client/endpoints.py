@@ -1,6 +1,6 @@
-"""Where a server is: "http://host:port" or "host:port", one or many, or a comma list of them.
+"""Where a server is: "http://host:port", "https://host:port" or "host:port", one or many, or a comma list of them.
 
-TLS and unix sockets are refused by name: they do not exist yet, and falling back to plain text would be worse.
+Unix sockets are refused by name.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ class Endpoint(NamedTuple):
 
     host: str
     port: int
+    is_tls: bool = False
 
     @property
     def authority(self) -> str:
@@ -26,7 +27,7 @@ class Endpoint(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def __str__(self) -> str:
-        return f"http://{self.authority}"
+        return f"{'https' if self.is_tls else 'http'}://{self.authority}"
 
 
 def parse_endpoints(endpoints: str | Sequence[str]) -> list[Endpoint]:
@@ -40,10 +41,8 @@ def parse_endpoints(endpoints: str | Sequence[str]) -> list[Endpoint]:
 
 
 def _parse_endpoint(text: str) -> Endpoint:
-    if text.startswith("https://"):
-        raise ConfigError(f"endpoint {text}: TLS is not supported yet; use http://host:port")
-    if "://" in text and not text.startswith("http://"):
-        raise ConfigError(f"endpoint {text}: only http://host:port is supported")
+    if "://" in text and not text.startswith(("http://", "https://")):
+        raise ConfigError(f"endpoint {text}: only http://host:port and https://host:port are supported")
     try:
         url = urlsplit(text if "://" in text else f"http://{text}")
         host, port = url.hostname, url.port
@@ -51,4 +50,4 @@ def _parse_endpoint(text: str) -> Endpoint:
         raise ConfigError(f"endpoint {text}: {cause}") from cause
     if not host or url.path not in ("", "/") or url.query or url.fragment or url.username is not None or port == 0:
         raise ConfigError(f"endpoint {text}: expected http://host:port")
-    return Endpoint(host, DEFAULT_PORT if port is None else port)
+    return Endpoint(host, DEFAULT_PORT if port is None else port, url.scheme == "https")

@@ -97,6 +97,7 @@ _CLASSES: tuple[type[EtcdError], ...] = (
     errors.MemberNotLearnerError,
     errors.LearnerNotReadyError,
     errors.NotSupportedForLearnerError,
+    errors.MembershipConflictError,
 )
 _BY_TEXT: dict[str, type[EtcdError]] = {cls.text: cls for cls in _CLASSES}
 

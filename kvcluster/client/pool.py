@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from kvcluster.client.channel import Channel, open_channel
 from kvcluster.client.endpoints import Endpoint
@@ -21,7 +22,11 @@ CONNECT_TIMEOUT_S = 2.0
 class ChannelPool:
     """See the module's contract. `len(pool)` is the number of endpoints."""
 
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], context: Any = None) -> None:
+        """context: an ssl.SSLContext for https endpoints."""
+        self.metadata: dict[str, str] = {}
+        """Of every call: the token."""
+        self._context = context
         self._endpoints = list(endpoints)
         self._channels: list[Channel | None] = [None] * len(self._endpoints)
         self._leaving: list[Channel] = []
@@ -69,7 +74,7 @@ class ChannelPool:
         endpoint = self._endpoints[index]
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                return await open_channel(endpoint)
+                return await open_channel(endpoint, self._context, self.metadata)
         except TimeoutError:
             raise ConnectionLostError(f"{endpoint} does not answer") from None
         except OSError as cause:

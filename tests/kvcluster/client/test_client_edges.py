@@ -27,7 +27,6 @@ def test_endpoints(text: str | list[str], expected: list[Endpoint]):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("https://a:2379", "endpoint https://a:2379: TLS is not supported yet"),
         ("unix:///run/etcd.sock", "only http://host:port"),
         ("http://a:port", "endpoint http://a:port: "),
         ("http://a:0", "expected http://host:port"),

@@ -219,11 +219,6 @@ async def test_who_listens_does_not_speak_grpc():
             await connect(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=0.3)
 
 
-async def test_tls_is_refused():
-    with pytest.raises(errors.ConfigError, match="TLS is not supported yet"):
-        await connect("https://127.0.0.1:2379")
-
-
 async def test_a_dead_endpoint_is_passed_over(etcd_url: str, key: Key):
     async with await connect(["http://127.0.0.1:1", etcd_url]) as client:
         await client.put(key("a"), b"1")

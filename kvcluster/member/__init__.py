@@ -19,6 +19,7 @@ from kvcluster.apply import (
     txn_plan,
 )
 from kvcluster.member import membership
+from kvcluster.member.backup import Backup
 from kvcluster.member.config import MemberConfig, MemberRecord, cluster_id, member_id
 from kvcluster.member.forwarding import (
     LeaseAnswer,
@@ -31,6 +32,7 @@ from kvcluster.member.member import Member
 
 __all__ = [
     "Applied",
+    "Backup",
     "LeaseAnswer",
     "LeaseRequest",
     "Member",

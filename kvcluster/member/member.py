@@ -40,6 +40,7 @@ from kvcluster.errors import (
     TooManyRequestsError,
 )
 from kvcluster.lease import Lessor
+from kvcluster.member.backup import Backup
 from kvcluster.member.config import MemberConfig, MemberRecord
 from kvcluster.member.forwarding import LeaseAnswer, LeaseRequest, PeerMessage
 from kvcluster.member.header import HeaderCache
@@ -69,6 +70,9 @@ from kvcluster.raft import (
     chunks_of,
 )
 from kvcluster.watch import Hub
+
+BACKUP_ITEMS = 1000
+"""Of a backup, in one bit of background work: some milliseconds."""
 
 
 class Member:
@@ -123,6 +127,7 @@ class Member:
         self._refused_tick = -1
         self._change_tick = 0
         self._compaction_waiters: list[Done] = []
+        self._backups: dict[Backup, Callable[[], object]] = {}
         self._transfers: list[tuple[int, ReadDone, int]] = []  # (to whom, whom to tell, deadline)
         self._stopped: EtcdError | None = None
         self.membership.on_change = self._change_members
@@ -442,7 +447,8 @@ class Member:
             waiters, self._compaction_waiters = self._compaction_waiters, []
             for done in waiters:
                 done(Applied(self.store.revision))
-        return more_watchers or more_compaction or more_log or is_reading
+        more_backups = bool(self._backups) and self._step_backups()
+        return more_watchers or more_compaction or more_log or is_reading or more_backups
 
     def stop(self, error: EtcdError | None = None) -> None:
         """Answers everything that waits with `error` (default: server stopped), and every later request too."""
@@ -547,6 +553,24 @@ class Member:
         return dones, answers
 
     # ---- snapshots ----
+
+    def begin_backup(self, done: Callable[[], object]) -> Backup:
+        """The whole state as etcd keeps it, made in the background: done() when it is there."""
+        backup = Backup(self.applier.state, self.applied_index, self._applied_term)
+        self._backups[backup] = done
+        return backup
+
+    def drop_backup(self, backup: Backup) -> None:
+        """Nobody wants it any more."""
+        self._backups.pop(backup, None)
+        backup.close()
+
+    def _step_backups(self) -> bool:
+        for backup, done in list(self._backups.items()):
+            if not backup.step(BACKUP_ITEMS):
+                del self._backups[backup]
+                done()
+        return bool(self._backups)
 
     def create_snapshot(self) -> None:
         """Makes a snapshot of what is applied, now and in one go, and prunes the log behind it."""

@@ -17,8 +17,10 @@ from kvcluster.mvcc.records import DELETE, PUT, Event, KeyValue, RangeResult
 from kvcluster.mvcc.snapshot import SnapshotDecoder, SnapshotEncoder
 from kvcluster.mvcc.store import FIRST_REVISION, Store
 from kvcluster.mvcc.txn import Txn
+from kvcluster.mvcc.walk import HistoryWalk
 
 __all__ = [
+    "HistoryWalk",
     "DELETE",
     "FIRST_REVISION",
     "PUT",

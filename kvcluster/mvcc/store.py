@@ -34,6 +34,7 @@ from kvcluster.mvcc.records import DELETE, PUT, Event, KeyValue, RangeResult
 from kvcluster.mvcc.remains import Remains
 from kvcluster.mvcc.snapshot import SnapshotDecoder, SnapshotEncoder, encode_snapshot
 from kvcluster.mvcc.txn import Txn
+from kvcluster.mvcc.walk import HistoryWalk
 
 FIRST_REVISION = 1
 COMPACT_RECORDS = 500
@@ -53,6 +54,7 @@ class Store:
         "_compaction",
         "_remains",
         "_is_held",
+        "_holds",
     )
 
     def __init__(self) -> None:
@@ -64,6 +66,7 @@ class Store:
         self._compaction = Compaction()
         self._remains = Remains()
         self._is_held = False  # a snapshot is being written: nothing is freed
+        self._holds = 0  # nor for these
 
     # -- writes -----------------------------------------------------------------------------------------------------
 
@@ -188,7 +191,7 @@ class Store:
         """
         if budget < 1:
             raise ValueError("budget must be at least 1 record")
-        if self._compaction.is_done or self._is_held:
+        if self._compaction.is_done or self._is_held or self._holds:
             return self._remains.free(budget) or not self._compaction.is_done
         return self._compaction.step(self._index, self._history, self.compacted_revision, budget)
 
@@ -230,6 +233,15 @@ class Store:
     def end_snapshot(self) -> None:
         """The snapshot that was begun is written, or given up."""
         self._is_held = False
+
+    def begin_history(self) -> HistoryWalk:
+        """All versions that can be read now, in the order of their revisions, for whoever writes them in steps while the store
+        goes on. Physical compaction waits until `end_history`; several may walk at a time."""
+        self._holds += 1
+        return HistoryWalk(self._index, self._history, self.revision, self.compacted_revision)
+
+    def end_history(self) -> None:
+        self._holds -= 1
 
     @classmethod
     def restore(cls, snapshot: bytes) -> Store:

@@ -6,7 +6,6 @@ access, tokens, passwords    who asks, and may they
 recipe      waiting without an event loop, for lock and election
 checks      what is refused before it is proposed
 status      the only map from error to gRPC code
-unimplemented    an honest no for the rest of the wire
 """
 
 from kvcluster.rpc.methods import AuthOptions, RpcServices

@@ -26,8 +26,8 @@ from kvcluster.rpc.quota import Quota
 from kvcluster.rpc.range_stream import RangeStream
 from kvcluster.rpc.recipe import Recipes
 from kvcluster.rpc.reflection import REFLECTION_METHODS
+from kvcluster.rpc.snapshot import SnapshotStream
 from kvcluster.rpc.tokens import DEFAULT_TTL_S, build_tokens
-from kvcluster.rpc.unimplemented import all_rpcs
 from kvcluster.rpc.watch import WatchService
 from kvcluster.wire import BIDI, SERVER_STREAM, UNARY, Method
 
@@ -99,7 +99,7 @@ class RpcServices:
             progress_ticks=max(round(progress_interval_s * 1000 / member.config.tick_ms), 1),
             max_response_bytes=member.config.max_request_bytes + GRPC_OVERHEAD_BYTES,
         )
-        self.methods: dict[bytes, Method] = all_rpcs() | HEALTH_METHODS | REFLECTION_METHODS
+        self.methods: dict[bytes, Method] = {**HEALTH_METHODS, **REFLECTION_METHODS}
         """Path → method."""
         self.methods |= users.methods()
         self.methods |= {
@@ -126,6 +126,9 @@ class RpcServices:
             b"/etcdserverpb.Maintenance/Defragment": Method(UNARY, maintenance.defragment),
             b"/etcdserverpb.Maintenance/Hash": Method(UNARY, maintenance.hash),
             b"/etcdserverpb.Maintenance/HashKV": Method(UNARY, maintenance.hash_kv),
+            b"/etcdserverpb.Maintenance/Snapshot": Method(
+                SERVER_STREAM, lambda call: SnapshotStream(call, member, access)
+            ),
             b"/etcdserverpb.Maintenance/Downgrade": Method(UNARY, DowngradeHandler(member)),
             b"/v3lockpb.Lock/Lock": Method(UNARY, lock.lock),
             b"/v3lockpb.Lock/Unlock": Method(UNARY, lock.unlock),

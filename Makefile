@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 
-.PHONY: help up test lint proto bench bench-growth sim differential clean
+.PHONY: help up test lint proto bench bench-growth sim conformance differential clean
 
 help:  ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench-growth: $(TEST_STAMP)  ## Measure how costs grow with keys and watchers, a
 
 sim: $(TEST_STAMP)  ## A long run of the deterministic simulation (SEEDS=200)
 	$(BIN)/python -m kvcluster.sim --seeds $(or $(SEEDS),200)
+
+conformance: $(TEST_STAMP)  ## Run the published suites of etcd clients on ours and on etcd; writes docs/compatibility.md
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.conformance.run
 
 differential: $(TEST_STAMP)  ## Compare with a real etcd for longer (OPERATIONS=200000)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.kvcluster.differential.run --operations $(or $(OPERATIONS),200000)

@@ -10,7 +10,8 @@
     [3] watch a --rev {rev+1}      runs on its own; its first three lines count, then it is ended
 
 `{rev}` is the store's revision when the script starts, `{rev+2}` two writes later; `{urls}` the members, `{url0}` the first one,
-`{m0}` its id, `{tmp}` a folder. Scripts of one file share two servers (a real etcd and ours) unless they say `fresh`; each begins with an
+`{m0}` its id, `{tmp}` a folder. Scripts of one file share two servers (a real etcd and ours) unless they
+say `fresh`; each begins with an
 empty store and equal revisions. `old` scripts run on etcdctl 3.4 too. `xfail` is strict: the mark must go when ours does it.
 
 What is the same on any two servers is compared as text. Ids, times, ports, terms, sizes and indexes are named by order of
@@ -118,11 +119,19 @@ HIDDEN = [
     (re.compile(r"0x[0-9a-f]+/"), ""),
     (re.compile(r'("took"\s?:\s?)"[^"]*"'), r"\1…"),
     (re.compile(r"\b\d+(\.\d+)?(ms|µs|s)\b(?=( \||$|\"))"), "…"),
-    (re.compile(r'("?(?:raft_term|raftTerm|RaftTerm|RaftIndex|raftIndex|RaftAppliedIndex|raftAppliedIndex)"? ?: ?)\d+'), r"\1…"),
+    (
+        re.compile(
+            r'("?(?:raft_term|raftTerm|RaftTerm|RaftIndex|raftIndex|RaftAppliedIndex|raftAppliedIndex)"? ?: ?)\d+'
+        ),
+        r"\1…",
+    ),
     (re.compile(r'("?(?:dbSize|dbSizeInUse|DBSize|DBSizeInUse|hash|Hash)"? ?: ?)\d+'), r"\1…"),
     (re.compile(r'("?(?:version|Version)"? ?: ?)"\d[^"]*"'), r"\1…"),
     (re.compile(r"\b\d+\.\d+\.\d+, [\d.]+ [kMG]?B, (true|false), (true|false), \d+, \d+, \d+"), r"…, \1, \2, …"),
-    (re.compile(r"\| \d+\.\d+\.\d+ \| [\d.]+ [kMG]?B \| (true|false) \| (true|false) \| \d+ \| \d+ \| \d+"), r"| … | \1 | \2 | …"),
+    (
+        re.compile(r"\| \d+\.\d+\.\d+ \| [\d.]+ [kMG]?B \| (true|false) \| (true|false) \| \d+ \| \d+ \| \d+"),
+        r"| … | \1 | \2 | …",
+    ),
     (re.compile(r"remaining\(\d+s\)"), "remaining(…)"),
     (re.compile(r'("ttl":|"TTL" : )\d+'), r"\1…"),
 ]

@@ -84,13 +84,13 @@ def _program(kind: str, data: Path) -> list[str]:
 def wait_ready(binary: str, side: Side) -> None:
     """Until every member has answered a linearizable read."""
     for url in side.urls:
-        for attempt in range(50):
+        for _ in range(50):
             command = [binary, "--endpoints", url, "--dial-timeout", "10s", "--command-timeout", "10s", "get", "ready"]
             done = subprocess.run(command, env=environment(), capture_output=True, check=False)
             if done.returncode == 0:
                 break
         else:
-            raise AssertionError(f"{side.kind} at {url}: {done.stderr.decode()} after {attempt + 1} attempts")
+            raise AssertionError(f"{side.kind} at {url}: {done.stderr.decode()}")
 
 
 def environment() -> dict[str, str]:
@@ -123,7 +123,15 @@ class Play:
 
     def call(self, arguments: Sequence[str], stdin: bytes = b"") -> tuple[int, bytes, bytes]:
         """Runs etcdctl to its end on all the members, or on those that the arguments name."""
-        command = [self._binary, "--endpoints", str(self.values["urls"]), "--dial-timeout", "20s", "--command-timeout", "20s"]
+        command = [
+            self._binary,
+            "--endpoints",
+            str(self.values["urls"]),
+            "--dial-timeout",
+            "20s",
+            "--command-timeout",
+            "20s",
+        ]
         done = subprocess.run(
             [*command, *arguments], input=stdin, capture_output=True, env=environment(), timeout=WAIT_S, check=False
         )
@@ -183,6 +191,8 @@ def perform(script: Script, plays: Sequence[Play]) -> list[list[str]]:
     transcripts: list[list[str]] = [[] for _ in plays]
     with ThreadPoolExecutor(len(plays)) as pool:
         for step in script.steps:
-            for transcript, lines in zip(transcripts, pool.map(lambda play, step=step: play.run(step), plays), strict=True):
+            for transcript, lines in zip(
+                transcripts, pool.map(lambda play, step=step: play.run(step), plays), strict=True
+            ):
                 transcript += [f"$ {step.command}", *lines]
     return transcripts

@@ -94,7 +94,7 @@ SUITES: tuple[Suite, ...] = (
         "etcd3gw==2.7.0",
         ("--pyargs", "etcd3gw.tests"),
         source="wheel",
-        needs=("pytest<10",),
+        needs=("pytest<10", "oslotest"),
         environment=(("TOOZ_TEST_HTTP_URL", "{url}"), ("TOOZ_TEST_ETCD_PORT", "2379")),
     ),
     Suite(
@@ -108,7 +108,7 @@ SUITES: tuple[Suite, ...] = (
         "tooz (etcd3gw driver)",
         "tooz==9.1.0",
         ("tooz/tests/test_coordination.py", "tooz/tests/drivers/test_etcd3gw.py", "tooz/tests/test_partitioner.py"),
-        needs=("pytest<10", "etcd3gw", "ddt", "testtools", "fixtures", "testscenarios"),
+        needs=("pytest<10", "etcd3gw", "ddt", "testtools", "fixtures", "testscenarios", "sysv-ipc"),
         environment=(("TOOZ_TEST_URL", "etcd3+{url}?api_version=v3"),),
     ),
     Suite(

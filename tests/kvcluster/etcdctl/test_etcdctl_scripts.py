@@ -47,7 +47,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Se
         yield start
 
 
-@pytest.mark.parametrize(("script", "label"), cases())
+@pytest.mark.parametrize(("script", "label"), list(cases()))
 def test_transcripts_are_the_same(
     script: Script, label: str, shared: Callable[[], Sequence[Side]], tmp_path: Path
 ) -> None:

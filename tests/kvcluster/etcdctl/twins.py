@@ -138,18 +138,20 @@ class Play:
         return done.returncode, done.stdout, done.stderr
 
     def _first_lines(self, arguments: Sequence[str], stdin: bytes, count: int) -> list[str]:
-        """The first lines of one that does not end by itself; fewer if it does end or says nothing for WAIT_S."""
+        """The first lines of one that does not end by itself; empty ones if it does end. It has WAIT_S for them."""
         process = subprocess.Popen(
             [self._binary, "--endpoints", self._side.urls[0], *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(),
         )  # fmt: skip
-        bound = threading.Timer(WAIT_S, process.kill)
+        late = threading.Event()
+        bound = threading.Timer(WAIT_S, lambda: (late.set(), process.kill()))
         bound.start()
         assert process.stdin is not None and process.stdout is not None
         try:
             process.stdin.write(stdin)
             process.stdin.flush()
             lines = [process.stdout.readline().decode(errors="backslashreplace").rstrip("\n") for _ in range(count)]
+            assert not late.is_set(), f"{self._side.kind} said no more than {lines}"
             process.send_signal(signal.SIGINT)
             return lines
         finally:

@@ -95,7 +95,7 @@ async def test_a_real_etcd(etcd_url: str):
     ("endpoint", "text"),
     [
         ("127.0.0.1:1", "127.0.0.1:1: Connection refused"),
-        ("https://127.0.0.1:2379", "TLS is not supported yet"),
+        ("https://127.0.0.1:1", "https://127.0.0.1:1: Connection refused"),
         ("ftp://x", "only http://host:port"),
     ],
 )

@@ -163,7 +163,7 @@ async def test_deadline_on_both_sides(channel: grpc.aio.Channel, toy: Any):
         await chat.read()
     assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await story(toy, "cancelled")
-    assert 0 < toy.calls[0].timeout_s <= 0.2
+    assert 0 < toy.calls[0].timeout_s <= 0.201  # gRPC C rounds up to whole milliseconds
 
 
 async def test_metadata(channel: grpc.aio.Channel, toy: Any):

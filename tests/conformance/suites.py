@@ -108,7 +108,7 @@ SUITES: tuple[Suite, ...] = (
         "tooz (etcd3gw driver)",
         "tooz==9.1.0",
         ("tooz/tests/test_coordination.py", "tooz/tests/drivers/test_etcd3gw.py", "tooz/tests/test_partitioner.py"),
-        needs=("pytest<10", "etcd3gw", "ddt", "testtools", "fixtures", "testscenarios", "sysv-ipc"),
+        needs=("pytest<10", "etcd3gw", "ddt", "testtools", "fixtures", "testscenarios", "sysv-ipc", "pymemcache"),
         environment=(("TOOZ_TEST_URL", "etcd3+{url}?api_version=v3"),),
     ),
     Suite(
@@ -118,4 +118,21 @@ SUITES: tuple[Suite, ...] = (
         needs=("pytest<10",),
         environment=(("ETCD_ENDPOINT", "{url}"),),
     ),
+    Suite(
+        "etcd3aio (smoke)",
+        "etcd3aio==0.3.0",
+        ("test_etcd3aio.py", "-o", "asyncio_mode=auto"),
+        source="smoke",
+        needs=("pytest<10", "pytest-asyncio<2"),
+        members=3,
+    ),
+    Suite(
+        "etcd-client-py (Rust, smoke)",
+        "etcd-client-py==0.5.1",
+        ("test_etcd_client_py.py", "-o", "asyncio_mode=auto"),
+        source="smoke",
+        needs=("pytest<10", "pytest-asyncio<2"),
+        members=3,
+    ),
+    Suite("etcd3 (node, smoke)", "etcd3==1.1.2", ("etcd3.test.js",), source="npm", members=3),
 )

@@ -108,7 +108,7 @@ SUITES: tuple[Suite, ...] = (
         "tooz (etcd3gw driver)",
         "tooz==9.1.0",
         ("tooz/tests/test_coordination.py", "tooz/tests/drivers/test_etcd3gw.py", "tooz/tests/test_partitioner.py"),
-        needs=("pytest<10", "etcd3gw", "ddt", "testtools", "fixtures", "testscenarios", "sysv-ipc", "pymemcache"),
+        needs=("pytest<10", "etcd3gw", "ddt", "testtools", "fixtures", "testscenarios", "sysv-ipc", "pymemcache", "redis"),
         environment=(("TOOZ_TEST_URL", "etcd3+{url}?api_version=v3"),),
     ),
     Suite(

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 
-.PHONY: help up test lint proto bench bench-growth sim conformance differential clean
+.PHONY: help up test slow lint proto bench bench-growth sim conformance differential clean
 
 help:  ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ up: $(RUN_STAMP)  ## Start a cluster in one process, deploy examples/web.yaml, s
 
 test: $(TEST_STAMP)  ## Run the whole test suite
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(ARGS)
+
+slow: $(TEST_STAMP)  ## Run the tests that take a minute or more by design
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: $(TEST_STAMP)  ## Check style and types
 	$(BIN)/ruff check .

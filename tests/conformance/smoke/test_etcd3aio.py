@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 from etcd3aio import Etcd3Client
-from grpc.aio import AioRpcError
 from etcd3aio.kv import KVService, SortOrder, SortTarget, prefix_range_end
+from grpc.aio import AioRpcError
 
 ENDPOINTS = [urlsplit(url).netloc for url in os.environ["CONFORMANCE_URLS"].split(",")]
 

@@ -5,7 +5,14 @@ import os
 
 import pytest
 from etcd_client import (
-    Client, Compare, CompareOp, EtcdLockOption, GRPCStatusError, Txn, TxnOp, WatchEventType,
+    Client,
+    Compare,
+    CompareOp,
+    EtcdLockOption,
+    GRPCStatusError,
+    Txn,
+    TxnOp,
+    WatchEventType,
 )  # fmt: skip
 
 ENDPOINTS = os.environ["CONFORMANCE_URLS"].split(",")

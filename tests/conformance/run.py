@@ -112,8 +112,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--pytest", default="", help="further arguments for pytest, as one text")
     options = parser.parse_args(arguments)
     chosen = [suite for suite in SUITES if not options.only or suite.name in options.only or suite.key in options.only]
-    if not chosen:
-        parser.error(f"no suite of that name; there are: {', '.join(suite.name for suite in SUITES)}")
+    unknown = set(options.only or ()) - {suite.name for suite in SUITES} - {suite.key for suite in SUITES}
+    if unknown:
+        parser.error(f"no suite {sorted(unknown)}; there are: {', '.join(suite.name for suite in SUITES)}")
     kinds = options.server or list(servers.KINDS)
     results: list[report.Row] = []
     for suite in chosen:

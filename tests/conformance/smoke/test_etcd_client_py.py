@@ -13,7 +13,7 @@ from etcd_client import (
     Txn,
     TxnOp,
     WatchEventType,
-)  # fmt: skip
+)
 
 ENDPOINTS = os.environ["CONFORMANCE_URLS"].split(",")
 

@@ -1,7 +1,7 @@
 """The API over HTTP: requests in, bytes out, the same for a socket and for a caller in the same process.
 
 pipeline    the steps of a request, in order
-resources   handlers of the verbs and subresources
+resources   which handler a method and a target mean; reading, writing, subresources have the handlers
 watching    the body of a watch
 routes, query, media, shaping    one question each: which object, which of them, in what form
 discovery   what the server says of itself

@@ -1,0 +1,141 @@
+"""POST, PUT, PATCH and DELETE of objects: a body → the registry → the object as stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from apiserver.errors import StatusError, bad_request
+from apiserver.http.answers import LIST_FORMS, READ_FORMS, Object, answer, warned, write_options
+from apiserver.http.media import is_yaml, negotiate, patch_type
+from apiserver.http.messages import Request, Response, bytes_response, json_response
+from apiserver.http.query import parse_selection
+from apiserver.http.routes import Target
+from apiserver.http.shaping import shape_list
+from apiserver.kinds import Resource, decode_body, decode_object, decode_options
+from apiserver.meta import Decoded, decode_json, deep_copy, json_patch, merge_patch, parse_json, strategic_merge
+from apiserver.registry import Registry, parse_delete_options, success
+
+
+async def create(registry: Registry, request: Request, target: Target) -> Response:
+    resource = target.resource
+    options = write_options(request, "CreateOptions")
+    wanted = negotiate(request.headers.get("accept", ""), READ_FORMS)
+    yaml = is_yaml(request.headers.get("content-type", ""))
+    body = decode_body(resource, request.body, yaml=yaml, field_validation=options.field_validation)
+    namespace = target.namespace
+    if resource.namespaced and not namespace:
+        namespace = body.obj["metadata"].get("namespace") or ""
+        if not namespace:
+            raise bad_request("an empty namespace may not be set during creation")
+    stored = await registry.create(resource, namespace, body.obj, dry_run=options.dry_run)
+    return warned(answer(registry, target, stored, wanted, request, 201), resource, body.warnings)
+
+
+async def update(registry: Registry, request: Request, target: Target) -> Response:
+    resource = target.resource
+    options = write_options(request, "UpdateOptions")
+    wanted = negotiate(request.headers.get("accept", ""), READ_FORMS)
+    yaml = is_yaml(request.headers.get("content-type", ""))
+    body = decode_body(resource, request.body, yaml=yaml, field_validation=options.field_validation)
+    _check_names(target, body.obj)
+    try:
+        stored = await registry.update(
+            resource,
+            target.namespace,
+            target.name,
+            lambda old: deep_copy(body.obj),  # another try starts from what was sent
+            subresource=target.subresource.name if target.subresource else "",
+            prepare=resource.prepare_status_update if target.subresource else None,
+            must_name_version=True,
+            dry_run=options.dry_run,
+        )
+    except StatusError as error:
+        if error.reason != "NotFound" or not resource.create_on_update or target.subresource:
+            raise
+        stored = await registry.create(resource, target.namespace, body.obj, dry_run=options.dry_run)
+        return warned(answer(registry, target, stored, wanted, request, 201), resource, body.warnings)
+    return warned(answer(registry, target, stored, wanted, request), resource, body.warnings)
+
+
+def _check_names(target: Target, obj: Object) -> None:
+    metadata = obj["metadata"]
+    name, namespace = metadata.get("name"), metadata.get("namespace")
+    if name and name != target.name:
+        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
+    if not name:
+        raise bad_request("name must be provided")
+    if target.resource.namespaced and namespace and namespace != target.namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+
+
+async def patch(registry: Registry, request: Request, target: Target) -> Response:
+    resource = target.resource
+    options = write_options(request, "PatchOptions")
+    wanted = negotiate(request.headers.get("accept", ""), READ_FORMS)
+    kind = patch_type(request.headers.get("content-type", ""))
+    apply, duplicates = read_patch(kind, request.body, resource)
+    warnings: list[str] = []
+
+    def change(old: Object) -> Object:
+        obj = apply(old)
+        if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
+            raise bad_request("the patch does not leave an object with metadata")
+        warnings[:] = decode_object(
+            obj, resource.schema, resource.version, resource.kind, duplicates, options.field_validation
+        )
+        if obj.get("kind") != resource.kind or obj.get("apiVersion") != resource.api_version:
+            raise bad_request("the patch may not change kind or apiVersion")
+        return obj
+
+    stored = await registry.update(
+        resource,
+        target.namespace,
+        target.name,
+        change,
+        subresource=target.subresource.name if target.subresource else "",
+        prepare=resource.prepare_status_update if target.subresource else None,
+        dry_run=options.dry_run,
+    )
+    return warned(answer(registry, target, stored, wanted, request), resource, warnings)
+
+
+def read_patch(kind: str, body: bytes, resource: Resource | None) -> tuple[Callable[[Object], Any], tuple[str, ...]]:
+    """(old object → new, duplicate fields of the patch). Raises BadRequest for a body that is no patch of its kind."""
+    if kind == "json":
+        operations = parse_json(body)
+        return lambda old: json_patch(old, operations), ()
+    decoded: Decoded = decode_json(body)
+    if kind == "strategic":
+        schema = resource.schema if resource is not None else None
+        return lambda old: strategic_merge(old, decoded.obj, schema), decoded.duplicates
+    return lambda old: merge_patch(old, decoded.obj), decoded.duplicates
+
+
+async def delete(registry: Registry, request: Request, target: Target) -> Response:
+    resource = target.resource
+    wanted = negotiate(request.headers.get("accept", ""), READ_FORMS)
+    options = parse_delete_options(delete_body(request), dict(request.query))
+    stored, gone = await registry.delete(resource, target.namespace, target.name, options)
+    if gone and not resource.graceful:
+        uid = stored.obj["metadata"].get("uid", "")
+        return warned(json_response(success(resource, target.name, uid)), resource, [])
+    return warned(answer(registry, target, stored, wanted, request), resource, [])
+
+
+def delete_body(request: Request) -> Object:
+    if not request.body:
+        return {}
+    yaml = is_yaml(request.headers.get("content-type", ""))
+    return decode_options(request.body, yaml=yaml)
+
+
+async def delete_collection(registry: Registry, request: Request, target: Target) -> Response:
+    resource = target.resource
+    wanted = negotiate(request.headers.get("accept", ""), LIST_FORMS)
+    options = parse_delete_options(delete_body(request), dict(request.query))
+    selection = parse_selection(resource, target.namespace, "", request.query)
+    accepts = selection.accepts if selection.key[1:] != ("", "") else None
+    page = await registry.delete_collection(resource, target.namespace, options, accepts)
+    metadata: Object = {"resourceVersion": str(page.revision)}
+    return bytes_response(shape_list(resource, page.items, metadata, wanted.form, "", registry.clock))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from apiserver.auth import LOOPBACK_USER, User
 from apiserver.kinds import Resource
 
 CREATE, UPDATE, DELETE = "CREATE", "UPDATE", "DELETE"
@@ -21,7 +22,7 @@ List = Callable[[str], Awaitable[list[dict[str, Any]]]]
 
 
 class Attributes(NamedTuple):
-    """obj: what is to be stored (None for DELETE); old: what is there (None for CREATE)."""
+    """obj: what is to be stored (None for DELETE); old: what is there (None for CREATE). user: who asks for it."""
 
     operation: str
     resource: Resource
@@ -32,6 +33,8 @@ class Attributes(NamedTuple):
     old: dict[str, Any] | None
     find: Find
     list: List
+    user: User = LOOPBACK_USER
+    dry_run: bool = False
 
 
 class Plugin(NamedTuple):

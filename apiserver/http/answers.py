@@ -11,7 +11,7 @@ from apiserver.http.routes import Target
 from apiserver.http.shaping import shape_one
 from apiserver.kinds import Resource, check_field_validation
 from apiserver.meta import not_supported
-from apiserver.registry import Registry
+from apiserver.registry import Registry, WriteOptions
 from apiserver.storage import Stored
 
 Object = dict[str, Any]
@@ -21,17 +21,27 @@ LIST_FORMS = (OBJECT, TABLE, PARTIAL_LIST, PARTIAL)
 
 
 class Write(NamedTuple):
-    """What the query of a write asks for."""
+    """What a write asks for beside its body."""
 
-    dry_run: bool
+    options: WriteOptions
     field_validation: str
+
+
+MAX_MANAGER = 128
+
+
+def manager_of(request: Request) -> str:
+    """The field manager: what the query says, else the client's program (the first word of its User-Agent)."""
+    said = request.query.get("fieldManager", "")
+    return said or request.headers.get("user-agent", "").partition("/")[0][:MAX_MANAGER]
 
 
 def write_options(request: Request, kind: str) -> Write:
     dry_run = request.query.get("dryRun", "")
     if dry_run not in ("", "All"):
         raise invalid("meta.k8s.io", kind, "", [not_supported("dryRun", [dry_run], ("All",))])
-    return Write(dry_run == "All", check_field_validation(request.query.get("fieldValidation", ""), kind))
+    options = WriteOptions(dry_run == "All", manager_of(request), request.user)
+    return Write(options, check_field_validation(request.query.get("fieldValidation", ""), kind))
 
 
 def answer(

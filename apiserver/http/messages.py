@@ -7,19 +7,35 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from apiserver.auth import ANONYMOUS_USER, User
 from apiserver.meta import encode
 
 JSON = "application/json"
 
 
-class Request(NamedTuple):
-    """method in upper case; path decoded; query: the first value of each name; headers with lower-case names."""
+class Request:
+    """method in upper case; path decoded; query: the first value of each name; headers with lower-case names.
 
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
+    user: who asks; set by the pipeline's authentication, or by a caller in the same process.
+    """
+
+    __slots__ = ("method", "path", "query", "headers", "body", "user")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes,
+        user: User = ANONYMOUS_USER,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.user = user
 
 
 class Response(NamedTuple):

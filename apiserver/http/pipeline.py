@@ -16,7 +16,6 @@ from apiserver.http.messages import Request, Response, json_response, text_respo
 from apiserver.http.resources import find_handler
 from apiserver.http.routes import find_target
 from apiserver.http.status import response_of
-from apiserver.kinds import Catalog
 from apiserver.registry import Registry
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
@@ -30,9 +29,8 @@ class Pipeline:
     """`address`: host:port, as discovery says it; is_store_up: asked by /readyz."""
 
     def __init__(
-        self, catalog: Catalog, registry: Registry, address: str, is_store_up: Callable[[], Awaitable[bool]]
+        self, registry: Registry, address: str, is_store_up: Callable[[], Awaitable[bool]]
     ) -> None:
-        self._catalog = catalog
         self._registry = registry
         self._address = address
         self._is_store_up = is_store_up
@@ -67,7 +65,7 @@ class Pipeline:
         if request.path != "/":
             return None
         paths = ["/api", "/api/v1", "/apis"]
-        for group, versions in self._catalog.groups():
+        for group, versions in self._registry.catalog.groups():
             if group:
                 paths += [f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions)]
         paths += ["/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
@@ -82,13 +80,13 @@ class Pipeline:
     async def _discovery(self, request: Request) -> Response | None:
         if request.method not in ("GET", "HEAD"):
             return None
-        return discovery.discover(request, self._catalog, self._address)
+        return discovery.discover(request, self._registry.catalog, self._address)
 
     async def _openapi(self, request: Request) -> Response | None:
-        return discovery.openapi(request, self._catalog)
+        return discovery.openapi(request, self._registry.catalog)
 
     async def _resources(self, request: Request) -> Response | None:
-        target = find_target(self._catalog, request.path)
+        target = find_target(self._registry.catalog, request.path)
         if target is None:
             return None
         return await find_handler(request.method, target)(self._registry, request, target)

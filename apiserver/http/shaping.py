@@ -8,6 +8,7 @@ from typing import Any
 from apiserver.http.media import OBJECT, PARTIAL, PARTIAL_LIST, TABLE
 from apiserver.kinds import Resource
 from apiserver.meta import INCLUDE_METADATA, build_table, encode, partial_object, partial_object_list
+from apiserver.registry import as_served
 from apiserver.storage import BOOKMARK, JsonRender, Render, Stored
 from kvcluster.clock import Clock
 
@@ -62,8 +63,22 @@ class _ShapedRender:
         return encode({"type": type, "object": shaped}) + b"\n"
 
 
+class _ViewRender:
+    """A watch of a view: what the hub's watch cache holds, in the view's version."""
+
+    def __init__(self, resource: Resource, render: Render) -> None:
+        self.key: Hashable = (resource, render.key)
+        self._resource = resource
+        self._render = render
+
+    def __call__(self, type: str, stored: Stored, first: bool) -> bytes:
+        return self._render(type, as_served(self._resource, stored), first)
+
+
 def render_of(resource: Resource, form: str, include: str, clock: Clock) -> Render:
-    return JsonRender() if form == OBJECT else _ShapedRender(resource, form, include, clock)
+    """Takes what a watch cache holds: a hub's objects."""
+    render: Render = JsonRender() if form == OBJECT else _ShapedRender(resource, form, include, clock)
+    return render if resource.hub is None else _ViewRender(resource, render)
 
 
 def bookmark_line(resource: Resource, revision: int, form: str, *, ends_initial_events: bool) -> bytes:

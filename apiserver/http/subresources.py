@@ -8,7 +8,7 @@ from apiserver.http.messages import Request, Response, bytes_response, json_resp
 from apiserver.http.routes import Target
 from apiserver.http.writing import read_patch
 from apiserver.kinds import decode_body, decode_body_of, decode_object, find_type, scale_of
-from apiserver.registry import Registry, bind, created, evict, finalize, write_scale
+from apiserver.registry import Registry, WriteOptions, bind, created, evict, finalize, write_scale
 
 
 async def get_scale(registry: Registry, request: Request, target: Target) -> Response:
@@ -20,7 +20,7 @@ async def put_scale(registry: Registry, request: Request, target: Target) -> Res
     options = write_options(request, "UpdateOptions")
     body = _decode_scale(request, options)
     scale = await write_scale(
-        registry, target.resource, target.namespace, target.name, lambda old: body, dry_run=options.dry_run
+        registry, target.resource, target.namespace, target.name, lambda old: body, options.options
     )
     return json_response(scale)
 
@@ -43,7 +43,7 @@ async def patch_scale(registry: Registry, request: Request, target: Target) -> R
         decode_object(scale, schema, "v1", "Scale", duplicates, options.field_validation)
         return scale
 
-    scale = await write_scale(registry, target.resource, target.namespace, target.name, change, dry_run=options.dry_run)
+    scale = await write_scale(registry, target.resource, target.namespace, target.name, change, options.options)
     return json_response(scale)
 
 
@@ -51,7 +51,7 @@ async def post_binding(registry: Registry, request: Request, target: Target) -> 
     options = write_options(request, "CreateOptions")
     yaml = is_yaml(request.headers.get("content-type", ""))
     binding = decode_body_of(request.body, find_type("core.v1.Binding"), "", "v1", "Binding", yaml=yaml).obj
-    await bind(registry, target.resource, target.namespace, target.name, binding, dry_run=options.dry_run)
+    await bind(registry, target.resource, target.namespace, target.name, binding, options.options)
     return json_response(created(), 201)
 
 
@@ -59,12 +59,12 @@ async def post_eviction(registry: Registry, request: Request, target: Target) ->
     yaml = is_yaml(request.headers.get("content-type", ""))
     schema = find_type("policy.v1.Eviction")
     eviction = decode_body_of(request.body, schema, "policy", "v1", "Eviction", yaml=yaml).obj
-    await evict(registry, target.resource, target.namespace, target.name, eviction)
+    await evict(registry, target.resource, target.namespace, target.name, eviction, WriteOptions(user=request.user))
     return json_response(created(), 201)
 
 
 async def put_finalize(registry: Registry, request: Request, target: Target) -> Response:
     options = write_options(request, "UpdateOptions")
     body = decode_body(target.resource, request.body, yaml=is_yaml(request.headers.get("content-type", "")))
-    stored = await finalize(registry, target.resource, target.name, body.obj, dry_run=options.dry_run)
+    stored = await finalize(registry, target.resource, target.name, body.obj, options.options)
     return bytes_response(stored.encoded)

@@ -64,7 +64,7 @@ async def open_watch(
     wants_initial = query.get("sendInitialEvents") == "true"
     initial: list[Stored] = []
     if wants_initial or (revision == 0 and query.get("sendInitialEvents") != "false"):
-        page = await _initial_page(registry, resource, selection, query)
+        page = await _initial_page(registry, resource.stored, selection, query)
         initial, revision = page.items, page.revision
     elif revision == 0:
         revision = await registry.store(resource).revision()

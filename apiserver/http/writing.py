@@ -28,7 +28,7 @@ async def create(registry: Registry, request: Request, target: Target) -> Respon
         namespace = body.obj["metadata"].get("namespace") or ""
         if not namespace:
             raise bad_request("an empty namespace may not be set during creation")
-    stored = await registry.create(resource, namespace, body.obj, dry_run=options.dry_run)
+    stored = await registry.create(resource, namespace, body.obj, options.options)
     return warned(answer(registry, target, stored, wanted, request, 201), resource, body.warnings)
 
 
@@ -46,14 +46,13 @@ async def update(registry: Registry, request: Request, target: Target) -> Respon
             target.name,
             lambda old: deep_copy(body.obj),  # another try starts from what was sent
             subresource=target.subresource.name if target.subresource else "",
-            prepare=resource.prepare_status_update if target.subresource else None,
             must_name_version=True,
-            dry_run=options.dry_run,
+            options=options.options,
         )
     except StatusError as error:
         if error.reason != "NotFound" or not resource.create_on_update or target.subresource:
             raise
-        stored = await registry.create(resource, target.namespace, body.obj, dry_run=options.dry_run)
+        stored = await registry.create(resource, target.namespace, body.obj, options.options)
         return warned(answer(registry, target, stored, wanted, request, 201), resource, body.warnings)
     return warned(answer(registry, target, stored, wanted, request), resource, body.warnings)
 
@@ -94,8 +93,7 @@ async def patch(registry: Registry, request: Request, target: Target) -> Respons
         target.name,
         change,
         subresource=target.subresource.name if target.subresource else "",
-        prepare=resource.prepare_status_update if target.subresource else None,
-        dry_run=options.dry_run,
+        options=options.options,
     )
     return warned(answer(registry, target, stored, wanted, request), resource, warnings)
 
@@ -115,7 +113,7 @@ def read_patch(kind: str, body: bytes, resource: Resource | None) -> tuple[Calla
 async def delete(registry: Registry, request: Request, target: Target) -> Response:
     resource = target.resource
     wanted = negotiate(request.headers.get("accept", ""), READ_FORMS)
-    options = parse_delete_options(delete_body(request), dict(request.query))
+    options = parse_delete_options(delete_body(request), dict(request.query))._replace(user=request.user)
     stored, gone = await registry.delete(resource, target.namespace, target.name, options)
     if gone and not resource.graceful:
         uid = stored.obj["metadata"].get("uid", "")
@@ -133,7 +131,7 @@ def delete_body(request: Request) -> Object:
 async def delete_collection(registry: Registry, request: Request, target: Target) -> Response:
     resource = target.resource
     wanted = negotiate(request.headers.get("accept", ""), LIST_FORMS)
-    options = parse_delete_options(delete_body(request), dict(request.query))
+    options = parse_delete_options(delete_body(request), dict(request.query))._replace(user=request.user)
     selection = parse_selection(resource, target.namespace, "", request.query)
     accepts = selection.accepts if selection.key[1:] != ("", "") else None
     page = await registry.delete_collection(resource, target.namespace, options, accepts)

@@ -14,6 +14,10 @@ Hooks (all but the last four change `obj`, a private copy, in place; `old` is ne
     validate_update(obj, old)         everything wrong with the change: immutable fields
     generation_changed(obj, old)      whether metadata.generation goes up (where tracks_generation)
     row(obj, now)                     the cells of a Table row, one for each column
+
+A *view* serves the objects of another resource, its hub, in another version (autoscaling/v1 over v2, events.k8s.io over core
+events, the versions of a custom resource). Names, schema, columns and row are its own; all other hooks are the hub's, and
+field_labels read the hub's objects. to_hub and from_hub take a private copy and return the object in the other version, whole.
 """
 
 from __future__ import annotations
@@ -102,6 +106,14 @@ class Resource:
     generation_changed: Callable[[Object, Object], bool] = strategy.spec_changed
     row: Callable[[Object, float], list[Any]] = strategy.default_row
     field_labels: Mapping[str, Callable[[Object], str]] = field(default_factory=dict)
+    hub: Resource | None = None
+    to_hub: Callable[[Object], Object] = strategy.as_it_is
+    from_hub: Callable[[Object], Object] = strategy.as_it_is
+
+    @property
+    def stored(self) -> Resource:
+        """The resource that is stored: this one, or the hub of a view."""
+        return self.hub or self
 
     @property
     def schema(self) -> Type:

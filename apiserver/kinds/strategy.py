@@ -17,6 +17,11 @@ Object = dict[str, Any]
 _NOT_SPEC = ("apiVersion", "kind", "metadata", "status")
 
 
+def as_it_is(obj: Object) -> Object:
+    """to_hub and from_hub of what is no view."""
+    return obj
+
+
 def no_defaults(obj: Object) -> None:
     """A kind without defaults."""
 

@@ -7,14 +7,16 @@ subresources  binding, eviction, scale, finalize
 options       DeleteOptions, checked
 """
 
-from apiserver.registry.options import DeleteOptions, parse_delete_options
-from apiserver.registry.registry import Change, Registry
+from apiserver.registry.options import DeleteOptions, WriteOptions, parse_delete_options
+from apiserver.registry.registry import Change, Registry, as_served
 from apiserver.registry.subresources import bind, created, evict, finalize, success, write_scale
 
 __all__ = [
     "Change",
     "DeleteOptions",
     "Registry",
+    "WriteOptions",
+    "as_served",
     "bind",
     "created",
     "evict",

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from apiserver.auth import LOOPBACK_USER, User
 from apiserver.errors import Cause, invalid
 
 PROPAGATIONS = ("Background", "Foreground", "Orphan")
+
+
+class WriteOptions(NamedTuple):
+    """Who writes, under which field manager ("" = none), and whether it is to be stored."""
+
+    dry_run: bool = False
+    manager: str = ""
+    user: User = LOOPBACK_USER
 
 
 class DeleteOptions(NamedTuple):
@@ -17,6 +26,7 @@ class DeleteOptions(NamedTuple):
     uid: str = ""
     resource_version: str = ""
     dry_run: bool = False
+    user: User = LOOPBACK_USER
 
 
 def parse_delete_options(body: dict[str, Any], query: dict[str, str]) -> DeleteOptions:

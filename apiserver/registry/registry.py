@@ -7,6 +7,11 @@
 A change is a function of the newest object, so a write that did not name a resourceVersion is simply tried again when another
 came first. A write that changes nothing keeps the resourceVersion. An update that takes away the last finalizer of a deleted
 object removes it. `dry_run` does everything but store.
+
+The registry speaks the version it is asked in: a view (kinds/resource.py) is turned into its hub on the way in, and what is
+returned is turned back. Inside, and for hooks and admission, there are only hubs.
+
+The catalog may change while the server runs (custom resources): `serve` replaces it; what it no longer has is no longer watched.
 """
 
 from __future__ import annotations
@@ -33,7 +38,7 @@ from apiserver.errors import (
 from apiserver.kinds import Catalog, Resource
 from apiserver.meta import deep_copy, format_time, generate_name
 from apiserver.registry import deletion, metadata
-from apiserver.registry.options import DeleteOptions
+from apiserver.registry.options import DeleteOptions, WriteOptions
 from apiserver.storage import ObjectStore, Page, Position, Stored, WatchCache, WatchLimits, encode_value
 from kvcluster.client import Client as KvClient
 from kvcluster.clock import Clock
@@ -62,17 +67,35 @@ class Registry:
         seed: int | None = None,
         watch_limits: WatchLimits = WatchLimits(),  # noqa: B008 - immutable
     ) -> None:
-        self.catalog = catalog
         self.clock = clock
         self._kv = kv
         self._plugins = plugins
         self._random = Random(seed)
         self._watch_limits = watch_limits
-        self._stores = {resource: ObjectStore(kv, resource.storage_prefix) for resource in catalog.resources()}
+        self._stores: dict[Resource, ObjectStore] = {}
         self._caches: dict[Resource, WatchCache] = {}
+        self._catalog = catalog
+        self.serve(catalog)
         self._services = asyncio.Lock()
         self._event_lease = (0, 0.0)
         self._is_stopped = False
+
+    @property
+    def catalog(self) -> Catalog:
+        """What is served now. Read it anew for each request."""
+        return self._catalog
+
+    def serve(self, catalog: Catalog) -> list[WatchCache]:
+        """Serves another catalog from now on. -> the watch caches of what is gone, for the caller to stop."""
+        self._catalog = catalog
+        stored = {resource.stored: None for resource in catalog.resources()}
+        for resource in stored:
+            if resource not in self._stores:
+                self._stores[resource] = ObjectStore(self._kv, resource.storage_prefix)
+        gone = [resource for resource in self._stores if resource not in stored]
+        for resource in gone:
+            del self._stores[resource]
+        return [self._caches.pop(resource) for resource in gone if resource in self._caches]
 
     async def stop(self) -> None:
         """Every watch ends, and no new one begins."""
@@ -81,15 +104,19 @@ class Registry:
             await cache.stop()
 
     def store(self, resource: Resource) -> ObjectStore:
-        return self._stores[resource]
+        """Where the objects of a resource, or of its hub, are. Raises NotFound where the catalog no longer has it."""
+        store = self._stores.get(resource.stored)
+        if store is None:
+            raise StatusError(404, "NotFound", "the server could not find the requested resource", {})
+        return store
 
     async def cache(self, resource: Resource) -> WatchCache:
-        """The resource's watch cache, started. Raises ServiceUnavailable after `stop`."""
+        """The watch cache of the resource, or of its hub, started. Raises ServiceUnavailable after `stop`."""
         if self._is_stopped:
             raise service_unavailable("the server is shutting down")
-        cache = self._caches.get(resource)
+        cache = self._caches.get(resource.stored)
         if cache is None:
-            cache = self._caches[resource] = WatchCache(self._stores[resource], self._watch_limits)
+            cache = self._caches[resource.stored] = WatchCache(self.store(resource), self._watch_limits)
         await cache.start()
         return cache
 
@@ -97,10 +124,10 @@ class Registry:
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Stored:
         """Raises NotFound."""
-        stored = await self._stores[resource].find(namespace, name)
+        stored = await self.store(resource).find(namespace, name)
         if stored is None:
             raise not_found(resource.group, resource.plural, name)
-        return stored
+        return as_served(resource, stored)
 
     async def list(
         self,
@@ -112,9 +139,9 @@ class Registry:
         position: Position | None = None,
         accepts: Callable[[Stored], bool] | None = None,
     ) -> Page:
-        """The newest state, or the state at a revision, from the store."""
-        store, cache = self._stores[resource], self._caches.get(resource)
-        return await store.list(
+        """The newest state, or the state at a revision, from the store. `accepts` sees the hub's objects."""
+        cache = self._caches.get(resource.stored)
+        page = await self.store(resource).list(
             namespace,
             revision=revision,
             limit=limit,
@@ -122,6 +149,7 @@ class Registry:
             accepts=accepts,
             known=None if cache is None else cache.known,
         )
+        return _page_as_served(resource, page)
 
     async def list_not_older(
         self, resource: Resource, namespace: str, revision: int, accepts: Callable[[Stored], bool] | None
@@ -132,7 +160,7 @@ class Registry:
         """
         cache = await self.cache(resource)
         if cache.revision >= revision:
-            return cache.page(namespace, accepts)
+            return _page_as_served(resource, cache.page(namespace, accepts))
         page = await self.list(resource, namespace, accepts=accepts)
         if page.revision < revision:
             raise too_large_resource_version(revision, page.revision)
@@ -140,36 +168,41 @@ class Registry:
 
     # ---- create ----
 
-    async def create(self, resource: Resource, namespace: str, obj: Object, *, dry_run: bool = False) -> Stored:
+    async def create(
+        self, resource: Resource, namespace: str, obj: Object, options: WriteOptions = WriteOptions()  # noqa: B008
+    ) -> Stored:
         """`obj` is the decoded body, the caller's own. Raises AlreadyExists, Invalid, Forbidden, BadRequest."""
-        if obj["metadata"].get("resourceVersion") and not dry_run:
+        if obj["metadata"].get("resourceVersion") and not options.dry_run:
             raise bad_request("resourceVersion should not be set on objects to be created")
         metadata.check_address(resource, obj, namespace, "")
-        async with self._serialised(resource):
-            return await self._create(resource, namespace, obj, dry_run)
+        hub = resource.stored
+        async with self._serialised(hub):
+            return as_served(resource, await self._create(hub, namespace, resource.to_hub(obj), options))
 
     def _serialised(self, resource: Resource) -> AbstractAsyncContextManager[Any]:
         """Services are written one at a time: each looks at all the others for a free address and free ports."""
         return self._services if not resource.group and resource.plural == "services" else nullcontext()
 
-    async def _create(self, resource: Resource, namespace: str, obj: Object, dry_run: bool) -> Stored:
+    async def _create(self, resource: Resource, namespace: str, obj: Object, options: WriteOptions) -> Stored:
         base = obj["metadata"].get("generateName")
         generated = bool(base) and not obj["metadata"].get("name")
         for _ in range(NAME_ATTEMPTS if generated else 1):
             candidate = deep_copy(obj) if generated else obj
             if generated:
                 candidate["metadata"]["name"] = generate_name(base, self._random.choice)
-            stored = await self._try_create(resource, namespace, candidate, dry_run)
+            stored = await self._try_create(resource, namespace, candidate, options)
             if stored is not None:
                 return stored
         raise already_exists(resource.group, resource.plural, candidate["metadata"].get("name", ""))
 
-    async def _try_create(self, resource: Resource, namespace: str, obj: Object, dry_run: bool) -> Stored | None:
+    async def _try_create(
+        self, resource: Resource, namespace: str, obj: Object, options: WriteOptions
+    ) -> Stored | None:
         uid = str(UUID(int=self._random.getrandbits(128), version=4))
         metadata.fill_new(resource, obj, namespace, uid, format_time(self.clock.now_s()))
         name = obj["metadata"].get("name", "")
         resource.defaults(obj)
-        attributes = self._attributes(CREATE, resource, "", namespace, name, obj, None)
+        attributes = self._attributes(CREATE, resource, "", namespace, name, obj, None, options)
         await self._mutate(attributes)
         resource.prepare_create(obj)
         causes = resource.validate(obj)
@@ -179,8 +212,8 @@ class Registry:
             raise invalid(resource.group, resource.kind, name, causes)
         await self._admit(attributes)
         value = encode_value(obj)
-        store = self._stores[resource]
-        if dry_run:
+        store = self.store(resource)
+        if options.dry_run:
             exists = await store.find(namespace, name)
             return None if exists is not None else _unstored(store.key(namespace, name), value)
         lease = await self._lease(resource)
@@ -210,28 +243,30 @@ class Registry:
         prepare: Callable[[Object, Object], None] | None = None,
         must_name_version: bool = False,
         is_free: bool = False,
-        dry_run: bool = False,
+        options: WriteOptions = WriteOptions(),  # noqa: B008 - immutable
     ) -> Stored:
         """The object as stored.
 
-        change: called again, with the newest object, after each write that came in between. prepare: the resource's hook for
-        this kind of update; by default prepare_update.
+        change: called again, with the newest object, after each write that came in between; it sees and returns the version
+        that was asked for. prepare: the hook for this kind of update; by default the hub's for the subresource.
 
         must_name_version: a PUT: without a resourceVersion it is refused where the resource wants one. is_free: `change` is
         the server's own: it may touch what is immutable for clients, and does not count as a generation.
         Raises NotFound, Conflict, Invalid, Forbidden, and what `change` raises.
         """
-        prepare = prepare or resource.prepare_update
+        served, resource = resource, resource.stored
+        if prepare is None:
+            prepare = resource.prepare_status_update if subresource == "status" else resource.prepare_update
         for _ in range(MAX_CONFLICTS):
             async with self._serialised(resource):
                 old = await self.get(resource, namespace, name)
-                obj = change(deep_copy(old.obj))
+                obj = served.to_hub(change(deep_copy(as_served(served, old).obj)))
                 if must_name_version:
                     _check_names_version(resource, obj, name)
                 metadata.check_identity(resource, obj, old.obj)
                 metadata.restore(obj, old.obj)
                 resource.defaults(obj)
-                attributes = self._attributes(UPDATE, resource, subresource, namespace, name, obj, old.obj)
+                attributes = self._attributes(UPDATE, resource, subresource, namespace, name, obj, old.obj, options)
                 await self._mutate(attributes)
                 prepare(obj, old.obj)
                 if resource.tracks_generation and not is_free and resource.generation_changed(obj, old.obj):
@@ -240,14 +275,14 @@ class Registry:
                 if causes:
                     raise invalid(resource.group, resource.kind, name, causes)
                 await self._admit(attributes)
-                stored = await self._store_update(resource, old, obj, dry_run)
+                stored = await self._store_update(resource, old, obj, options.dry_run)
             if stored is not None:
-                return stored
+                return as_served(served, stored)
         raise conflict(resource.group, resource.plural, name)
 
     async def _store_update(self, resource: Resource, old: Stored, obj: Object, dry_run: bool) -> Stored | None:
         """None where another write came first."""
-        store = self._stores[resource]
+        store = self.store(resource)
         if metadata.is_unchanged(obj, old.obj):
             return old
         value = encode_value(obj)
@@ -263,11 +298,18 @@ class Registry:
         self, resource: Resource, namespace: str, name: str, options: DeleteOptions
     ) -> tuple[Stored, bool]:
         """(the object, whether it is gone now). Raises NotFound, Conflict, Forbidden."""
-        store = self._stores[resource]
+        stored, gone = await self._delete(resource.stored, namespace, name, options)
+        return as_served(resource, stored), gone
+
+    async def _delete(
+        self, resource: Resource, namespace: str, name: str, options: DeleteOptions
+    ) -> tuple[Stored, bool]:
+        store = self.store(resource)
         for _ in range(MAX_CONFLICTS):
             old = await self.get(resource, namespace, name)
             deletion.check_preconditions(resource, old.obj, options)
-            await self._admit(self._attributes(DELETE, resource, "", namespace, name, None, old.obj))
+            asked = WriteOptions(options.dry_run, user=options.user)
+            await self._admit(self._attributes(DELETE, resource, "", namespace, name, None, old.obj, asked))
             obj = deep_copy(old.obj)
             deletion.mark(resource, obj, options, self.clock.now_s())
             gone = deletion.is_gone(resource, obj)
@@ -310,8 +352,12 @@ class Registry:
         name: str,
         obj: Object | None,
         old: Object | None,
+        options: WriteOptions,
     ) -> Attributes:
-        return Attributes(operation, resource, subresource, namespace, name, obj, old, self._find, self._list_core)
+        return Attributes(
+            operation, resource, subresource, namespace, name, obj, old, self._find, self._list_core,
+            options.user, options.dry_run,
+        )  # fmt: skip
 
     async def _mutate(self, attributes: Attributes) -> None:
         for plugin in self._plugins:
@@ -328,14 +374,23 @@ class Registry:
         resource = self.catalog.find(group, "v1", plural)
         if resource is None:
             return None
-        stored = await self._stores[resource].find(namespace, name)
+        stored = await self.store(resource).find(namespace, name)
         return None if stored is None else stored.obj
 
     async def _list_core(self, plural: str) -> Objects:
         resource = self.catalog.find("", "v1", plural)
         if resource is None:
             return []
-        return [stored.obj for stored in (await self._stores[resource].list()).items]
+        return [stored.obj for stored in (await self.store(resource).list()).items]
+
+
+def as_served(resource: Resource, stored: Stored) -> Stored:
+    """A stored object in the version of a view; itself where the resource is no view."""
+    return stored if resource.hub is None else stored.view(resource, resource.from_hub)
+
+
+def _page_as_served(resource: Resource, page: Page) -> Page:
+    return page if resource.hub is None else page._replace(items=[as_served(resource, each) for each in page.items])
 
 
 def _check_names_version(resource: Resource, obj: Object, name: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from apiserver.errors import bad_request, conflict, invalid
 from apiserver.kinds import Resource, apply_scale, prepare_finalize, scale_of, validate_scale
 from apiserver.meta import deep_copy, format_time
-from apiserver.registry.options import DeleteOptions
+from apiserver.registry.options import DeleteOptions, WriteOptions
 from apiserver.registry.registry import Change, Registry
 from apiserver.storage import Stored
 
@@ -18,7 +18,8 @@ Object = dict[str, Any]
 
 
 async def bind(
-    registry: Registry, resource: Resource, namespace: str, name: str, binding: Object, *, dry_run: bool = False
+    registry: Registry, resource: Resource, namespace: str, name: str, binding: Object,
+    options: WriteOptions = WriteOptions(),  # noqa: B008 - immutable
 ) -> None:
     """POST pods/NAME/binding: puts the pod on a node, once (kubernetes.md 1.9). Raises Conflict, BadRequest."""
     target = binding.get("target") or {}
@@ -54,7 +55,7 @@ async def bind(
         return pod
 
     await registry.update(
-        resource, namespace, name, change, subresource="binding", prepare=_as_it_is, is_free=True, dry_run=dry_run
+        resource, namespace, name, change, subresource="binding", prepare=_as_it_is, is_free=True, options=options
     )
 
 
@@ -62,16 +63,27 @@ def _as_it_is(obj: Object, old: Object) -> None:
     """The binding changes spec and status at once, and decides itself what."""
 
 
-async def evict(registry: Registry, resource: Resource, namespace: str, name: str, eviction: Object) -> None:
+async def evict(
+    registry: Registry,
+    resource: Resource,
+    namespace: str,
+    name: str,
+    eviction: Object,
+    asked: WriteOptions = WriteOptions(),  # noqa: B008 - immutable
+) -> None:
     """POST pods/NAME/eviction: a delete. There are no disruption budgets yet that could forbid it."""
     options = eviction.get("deleteOptions") or {}
     grace = options.get("gracePeriodSeconds")
     preconditions = options.get("preconditions") or {}
-    await registry.delete(resource, namespace, name, DeleteOptions(grace, uid=preconditions.get("uid") or ""))
+    uid = preconditions.get("uid") or ""
+    await registry.delete(
+        resource, namespace, name, DeleteOptions(grace, uid=uid, dry_run=asked.dry_run, user=asked.user)
+    )
 
 
 async def write_scale(
-    registry: Registry, resource: Resource, namespace: str, name: str, change: Change, *, dry_run: bool = False
+    registry: Registry, resource: Resource, namespace: str, name: str, change: Change,
+    options: WriteOptions = WriteOptions(),  # noqa: B008 - immutable
 ) -> Object:
     """PUT or PATCH of /scale. `change`: the Scale as it is → as it should be. -> the new Scale."""
 
@@ -86,11 +98,17 @@ async def write_scale(
         apply_scale(resource, obj, scale)
         return obj
 
-    stored = await registry.update(resource, namespace, name, change_object, subresource="scale", dry_run=dry_run)
+    stored = await registry.update(resource, namespace, name, change_object, subresource="scale", options=options)
     return scale_of(resource, stored.obj)
 
 
-async def finalize(registry: Registry, resource: Resource, name: str, obj: Object, *, dry_run: bool = False) -> Stored:
+async def finalize(
+    registry: Registry,
+    resource: Resource,
+    name: str,
+    obj: Object,
+    options: WriteOptions = WriteOptions(),  # noqa: B008 - immutable
+) -> Stored:
     """PUT namespaces/NAME/finalize: takes the namespace's own finalizers; without any it is removed."""
 
     def change(namespace: Object) -> Object:
@@ -103,7 +121,7 @@ async def finalize(registry: Registry, resource: Resource, name: str, obj: Objec
         return wanted
 
     return await registry.update(
-        resource, "", name, change, subresource="finalize", prepare=prepare_finalize, dry_run=dry_run
+        resource, "", name, change, subresource="finalize", prepare=prepare_finalize, options=options
     )
 
 

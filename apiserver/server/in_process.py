@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from apiserver.auth import LOOPBACK_USER, User
 from apiserver.http import Pipeline, Request, Response, warning_values
 
 Pairs = Iterable[tuple[str, str]]
@@ -40,17 +41,18 @@ class InProcessStream:
 
 
 class InProcessTransport:
-    """Every client may have one of its own, or share one."""
+    """Every client may have one of its own, or share one. user: whom the server takes it for."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, user: User = LOOPBACK_USER) -> None:
         self._pipeline = pipeline
+        self._user = user
 
     async def _handle(self, method: str, path: str, query: Pairs, headers: Pairs, body: bytes) -> Response:
         values: dict[str, str] = {}
         for name, value in query:
             values.setdefault(name, value)
         named = {name.lower(): value for name, value in headers}
-        return await self._pipeline.handle(Request(method, unquote(path), values, named, body))
+        return await self._pipeline.handle(Request(method, unquote(path), values, named, body, self._user))
 
     async def request(
         self, method: str, path: str, *, query: Pairs = (), headers: Pairs = (), body: bytes = b""

@@ -48,7 +48,7 @@ class ApiServer:
         listening = _bind(config.host, config.port)
         try:
             host, port = listening.getsockname()[:2]
-            self._pipeline = Pipeline(self._catalog, self._registry, f"{host}:{port}", self._is_store_up)
+            self._pipeline = Pipeline(self._registry, f"{host}:{port}", self._is_store_up)
             await bootstrap(self._catalog, self._registry, host, port)
             # Before anybody lists: a watch from a list's revision must find the cache there already.
             await asyncio.gather(*(self._registry.cache(resource) for resource in self._catalog.resources()))

@@ -6,9 +6,12 @@ reading, listing and watching never encode an object. `obj` is decoded when some
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import orjson
+
+from apiserver.meta import deep_copy
 
 _METADATA = b'"metadata":{'
 _FIRST_FIELDS = ("kind", "apiVersion", "metadata")
@@ -25,7 +28,7 @@ def encode_value(obj: dict[str, Any]) -> bytes:
 class Stored:
     """`value`: the bytes as stored; `revision`: which becomes the resourceVersion; 0 = not stored (dry run), it has none."""
 
-    __slots__ = ("key", "value", "revision", "_encoded", "_obj")
+    __slots__ = ("key", "value", "revision", "_encoded", "_obj", "_views")
 
     def __init__(self, key: bytes, value: bytes, revision: int) -> None:
         self.key = key
@@ -33,6 +36,7 @@ class Stored:
         self.revision = revision
         self._encoded: bytes | None = None
         self._obj: dict[str, Any] | None = None
+        self._views: dict[Hashable, Stored] | None = None
 
     @property
     def encoded(self) -> bytes:
@@ -64,6 +68,16 @@ class Stored:
                 obj.setdefault("metadata", {})["resourceVersion"] = str(self.revision)
             self._obj = obj
         return obj
+
+    def view(self, key: Hashable, convert: Callable[[dict[str, Any]], dict[str, Any]]) -> Stored:
+        """The same state in another version, converted once. key: which; convert: private copy → whole object."""
+        views = self._views
+        if views is None:
+            views = self._views = {}
+        found = views.get(key)
+        if found is None:
+            found = views[key] = Stored(self.key, encode_value(convert(deep_copy(self.obj))), self.revision)
+        return found
 
     def at(self, revision: int) -> Stored:
         """The same state under another revision: a deleted object carries the revision of its deletion."""

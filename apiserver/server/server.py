@@ -42,6 +42,11 @@ class ApiServer:
         self._compaction: asyncio.Task[None] | None = None
         self.url = ""
 
+    @property
+    def registry(self) -> Registry:
+        """What the server serves; `registry.serve` changes it."""
+        return self._registry
+
     async def start(self) -> None:
         """Raises OSError where the port is taken, StatusError and store errors where the store cannot be used."""
         config = self._config

@@ -46,6 +46,12 @@ class Expectations:
         self._expected[key] = expected = _Expected(self._clock.monotonic_s())
         expected.deletions.update(uids)
 
+    def expect(self, key: str, creations: int, deletions: Iterable[str]) -> None:
+        """Both at once."""
+        self._expected[key] = expected = _Expected(self._clock.monotonic_s())
+        expected.creations = creations
+        expected.deletions.update(deletions)
+
     def creation_seen(self, key: str, count: int = 1) -> None:
         """Also for a creation that failed: it will never be seen."""
         expected = self._expected.get(key)

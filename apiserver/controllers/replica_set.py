@@ -3,22 +3,22 @@
 One reconcile: claim pods (adopt, release) → create or delete the difference, unless earlier creations and deletions have
 not been seen yet (expectations) → write the status if it changed.
 
-Pods are created in slow-start batches of 1, 2, 4, …: where each creation is refused (quota, admission), one is refused and
-not five hundred. Too many pods: those worth least go first (pods.rank_for_deletion).
+How pods are made and deleted is pod_control's. Too many pods: those worth least go first (pods.rank_for_deletion).
 A reconcile looks at every pod of the set, and so may not follow every change of a pod: changes that cannot matter are left
 out, the others are gathered for a time in proportion to the set's size (WAIT_PER_REPLICA_S).
+A ReplicationController is the same thing with a selector of labels only, and another name: `ReplicationControllers` below.
 Source of the rules: Kubernetes pkg/controller/replicaset.
 """
 
 from __future__ import annotations
 
-import asyncio
 import copy
 
 from apiserver.client import Object, Objects, WorkQueue, key_of, resource_name, split_key
 from apiserver.controllers.context import Context
 from apiserver.controllers.expectations import EXPIRY_S, Expectations
-from apiserver.controllers.ownership import claim, controller_reference, index_orphans, owner_of
+from apiserver.controllers.ownership import claim, index_orphans, owner_of
+from apiserver.controllers.pod_control import BURST, PODS, PodControl, is_namespace_terminating, pod_from_template
 from apiserver.controllers.pods import (
     find_condition,
     is_active,
@@ -29,28 +29,27 @@ from apiserver.controllers.pods import (
     ready_since_s,
 )
 from apiserver.errors import StatusError
-from apiserver.meta import format_time, label_selector_of
+from apiserver.meta import LabelSelector, format_time, label_selector_of
 
 REPLICA_SETS = resource_name("apps/v1/replicasets")
-PODS = resource_name("pods")
+REPLICATION_CONTROLLERS = resource_name("replicationcontrollers")
 
-BURST = 500
-"""At most so many creations or deletions in one reconcile."""
 WAIT_PER_REPLICA_S = 0.00002
 """1,000 replicas: at most 50 reconciles a second."""
 
 
 class ReplicaSetController:
     workers = 5
+    resource, kind, component = REPLICA_SETS, "ReplicaSet", "replicaset-controller"
 
     def __init__(self, context: Context) -> None:
         self.queue: WorkQueue[str] = WorkQueue(context.clock)
         self._client = context.client
         self._clock = context.clock
-        self._sets = context.informers.informer(REPLICA_SETS)
+        self._sets = context.informers.informer(self.resource)
         self._pods = context.informers.informer(PODS)
         self._expectations = Expectations(context.clock)
-        self._recorder = context.recorder("replicaset-controller")
+        self._control = PodControl(context.client, context.recorder(self.component), self._expectations)
         index_orphans(self._pods)
         self._sets.add_handler(
             on_add=lambda obj: self.queue.add(key_of(obj)),
@@ -69,7 +68,7 @@ class ReplicaSetController:
         if pod["metadata"].get("deletionTimestamp"):
             self._pod_deleted(pod)
             return
-        owner = owner_of(pod, "ReplicaSet", self._sets)
+        owner = owner_of(pod, self.kind, self._sets)
         if owner is not None:
             self._expectations.creation_seen(key_of(owner))
             self._wake(owner)
@@ -77,11 +76,11 @@ class ReplicaSetController:
             self._wake_matching(pod)
 
     def _pod_updated(self, old: Object, pod: Object) -> None:
-        owner = owner_of(pod, "ReplicaSet", self._sets)
+        owner = owner_of(pod, self.kind, self._sets)
         if pod["metadata"].get("deletionTimestamp") and owner is not None:
             # On its way out is as good as gone: the replacement need not wait for the grace period.
             self._expectations.deletion_seen(key_of(owner), pod["metadata"]["uid"])
-        former = owner_of(old, "ReplicaSet", self._sets)
+        former = owner_of(old, self.kind, self._sets)
         if former is not None and former is not owner:
             self.queue.add(key_of(former))
         if owner is not None:
@@ -91,7 +90,7 @@ class ReplicaSetController:
             self._wake_matching(pod)
 
     def _pod_deleted(self, pod: Object) -> None:
-        owner = owner_of(pod, "ReplicaSet", self._sets)
+        owner = owner_of(pod, self.kind, self._sets)
         if owner is not None:
             self._expectations.deletion_seen(key_of(owner), pod["metadata"]["uid"])
             self._wake(owner)
@@ -107,8 +106,11 @@ class ReplicaSetController:
             return
         labels = pod["metadata"].get("labels") or {}
         for candidate in self._sets.list(pod["metadata"].get("namespace") or ""):
-            if label_selector_of(candidate["spec"]["selector"]).matches(labels):
+            if self.selector_of(candidate).matches(labels):
                 self.queue.add(key_of(candidate))
+
+    def selector_of(self, owner: Object) -> LabelSelector:
+        return label_selector_of(owner["spec"]["selector"])
 
     # ------------------------------------------------------------------------------------------------ reconcile
 
@@ -119,7 +121,7 @@ class ReplicaSetController:
             self._expectations.forget(key)
             return
         may_manage = self._expectations.satisfied(key) and not owner["metadata"].get("deletionTimestamp")
-        selector = label_selector_of(owner["spec"]["selector"])
+        selector = self.selector_of(owner)
         claimed = await claim(
             self._client, PODS, owner, self._pods, lambda pod: selector.matches(pod["metadata"].get("labels") or {})
         )
@@ -131,57 +133,17 @@ class ReplicaSetController:
             except StatusError as error:
                 failure = error
         await self._write_status(owner, active, failure)
-        if failure is not None and not _is_namespace_terminating(failure):
+        if failure is not None and not is_namespace_terminating(failure):
             raise failure
         self._revisit(key, owner, active)
 
     async def _manage(self, key: str, owner: Object, active: Objects) -> None:
         difference = (owner["spec"].get("replicas") or 0) - len(active)
         if difference > 0:
-            await self._create(key, owner, min(difference, BURST))
+            pods = [pod_from_template(owner["spec"]["template"], owner) for _ in range(min(difference, BURST))]
+            await self._control.create_all(key, owner, pods)
         elif difference < 0:
-            await self._delete(key, owner, rank_for_deletion(active)[: min(-difference, BURST)])
-
-    async def _create(self, key: str, owner: Object, count: int) -> None:
-        self._expectations.expect_creations(key, count)
-        remaining, batch = count, 1
-        while remaining:
-            batch = min(batch, remaining)
-            results = await asyncio.gather(*(self._create_one(owner) for _ in range(batch)), return_exceptions=True)
-            failures = [result for result in results if isinstance(result, BaseException)]
-            remaining -= batch
-            if failures:
-                # What failed and what was not tried will never be seen.
-                self._expectations.creation_seen(key, len(failures) + remaining)
-                raise failures[0]
-            batch *= 2
-
-    async def _create_one(self, owner: Object) -> None:
-        try:
-            pod = await self._client.create(PODS, _pod_of(owner))
-        except StatusError as error:
-            if not _is_namespace_terminating(error):
-                self._recorder.event(owner, "Warning", "FailedCreate", f"Error creating: {error.message}")
-            raise
-        self._recorder.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
-
-    async def _delete(self, key: str, owner: Object, pods: Objects) -> None:
-        self._expectations.expect_deletions(key, [pod["metadata"]["uid"] for pod in pods])
-        results = await asyncio.gather(*(self._delete_one(key, owner, pod) for pod in pods), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-
-    async def _delete_one(self, key: str, owner: Object, pod: Object) -> None:
-        metadata = pod["metadata"]
-        try:
-            await self._client.delete(PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"])
-        except BaseException as error:
-            self._expectations.deletion_seen(key, metadata["uid"])
-            if isinstance(error, StatusError) and error.reason in ("NotFound", "Conflict"):
-                return  # gone already, or another pod of that name by now
-            raise
-        self._recorder.event(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {metadata['name']}")
+            await self._control.delete_all(key, owner, rank_for_deletion(active)[: min(-difference, BURST)])
 
     # ------------------------------------------------------------------------------------------------ status
 
@@ -192,7 +154,7 @@ class ReplicaSetController:
         updated = copy.deepcopy(owner)
         updated["status"] = status
         try:
-            await self._client.update_status(REPLICA_SETS, updated)
+            await self._client.update_status(self.resource, updated)
         except StatusError as error:
             if error.reason != "NotFound":
                 raise
@@ -245,29 +207,15 @@ class ReplicaSetController:
             self.queue.add_after(key, min(pending))
 
 
+class ReplicationControllers(ReplicaSetController):
+    """The older form: its selector is a map of labels."""
+
+    resource, kind, component = REPLICATION_CONTROLLERS, "ReplicationController", "replication-controller"
+
+    def selector_of(self, owner: Object) -> LabelSelector:
+        return label_selector_of({"matchLabels": owner["spec"].get("selector") or {}})
+
+
 def _said(status: Object) -> Object:
     """A status without its zeros, which one server writes out and another leaves out."""
     return {name: value for name, value in status.items() if value}
-
-
-def _pod_of(owner: Object) -> Object:
-    """A pod from the template. The server's defaults come later; the template is the owner's own."""
-    template = owner["spec"]["template"]
-    metadata = template.get("metadata") or {}
-    made: Object = {
-        "generateName": f"{owner['metadata']['name']}-",
-        "namespace": owner["metadata"]["namespace"],
-        "ownerReferences": [controller_reference(owner)],
-    }
-    for field in ("labels", "annotations", "finalizers"):
-        if metadata.get(field):
-            made[field] = copy.deepcopy(metadata[field])
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": made, "spec": copy.deepcopy(template["spec"])}
-
-
-def _is_namespace_terminating(error: Exception) -> bool:
-    """No use trying again: the namespace takes no new objects, and this one will be deleted with it."""
-    if not isinstance(error, StatusError):
-        return False
-    causes = (error.details or {}).get("causes") or ()
-    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)

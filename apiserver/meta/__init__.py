@@ -27,6 +27,7 @@ from apiserver.meta.codec import (
     encode,
     parse_json,
 )
+from apiserver.meta.cron import CronError, Schedule, parse_schedule
 from apiserver.meta.fields import find_field, parse_path, remove_field, set_field
 from apiserver.meta.gvk import GroupVersionKind, GroupVersionResource, gvk_of, join_api_version, split_api_version
 from apiserver.meta.names import (
@@ -88,6 +89,7 @@ __all__ = [
     "NAME_ALPHABET",
     "NOTHING",
     "Column",
+    "CronError",
     "DecodeError",
     "Decoded",
     "Field",
@@ -97,6 +99,7 @@ __all__ = [
     "GroupVersionResource",
     "LabelSelector",
     "Requirement",
+    "Schedule",
     "Type",
     "Types",
     "age",
@@ -143,6 +146,7 @@ __all__ = [
     "parse_label_selector",
     "parse_path",
     "parse_quantity",
+    "parse_schedule",
     "parse_time",
     "partial_object",
     "partial_object_list",

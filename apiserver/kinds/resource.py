@@ -106,6 +106,7 @@ class Resource:
     generation_changed: Callable[[Object, Object], bool] = strategy.spec_changed
     row: Callable[[Object, float], list[Any]] = strategy.default_row
     field_labels: Mapping[str, Callable[[Object], str]] = field(default_factory=dict)
+    is_virtual: bool = False  # answered, never stored: reviews, component statuses (http/virtual.py)
     hub: Resource | None = None
     to_hub: Callable[[Object], Object] = strategy.as_it_is
     from_hub: Callable[[Object], Object] = strategy.as_it_is

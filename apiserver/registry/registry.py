@@ -88,7 +88,7 @@ class Registry:
     def serve(self, catalog: Catalog) -> list[WatchCache]:
         """Serves another catalog from now on. -> the watch caches of what is gone, for the caller to stop."""
         self._catalog = catalog
-        stored = {resource.stored: None for resource in catalog.resources()}
+        stored = {resource.stored: None for resource in catalog.resources() if not resource.is_virtual}
         for resource in stored:
             if resource not in self._stores:
                 self._stores[resource] = ObjectStore(self._kv, resource.storage_prefix)

@@ -56,7 +56,8 @@ class ApiServer:
             self._pipeline = Pipeline(self._registry, f"{host}:{port}", self._is_store_up)
             await bootstrap(self._catalog, self._registry, host, port)
             # Before anybody lists: a watch from a list's revision must find the cache there already.
-            await asyncio.gather(*(self._registry.cache(resource) for resource in self._catalog.resources()))
+            stored = [resource for resource in self._catalog.resources() if not resource.is_virtual]
+            await asyncio.gather(*(self._registry.cache(resource) for resource in stored))
             self._web = build_handler(self._pipeline)
             self._listener = await asyncio.get_running_loop().create_server(self._web, sock=listening)
         except BaseException:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from apiserver.errors import StatusError, bad_request
+from apiserver.errors import StatusError, bad_request, unsupported_media_type
 from apiserver.http.answers import LIST_FORMS, READ_FORMS, Object, answer, warned, write_options
 from apiserver.http.media import is_yaml, negotiate, patch_type
 from apiserver.http.messages import Request, Response, bytes_response, json_response
@@ -15,6 +15,8 @@ from apiserver.http.shaping import shape_list
 from apiserver.kinds import Resource, decode_body, decode_object, decode_options
 from apiserver.meta import Decoded, decode_json, deep_copy, json_patch, merge_patch, parse_json, strategic_merge
 from apiserver.registry import Registry, parse_delete_options, success
+
+CUSTOM_PATCHES = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]
 
 
 async def create(registry: Registry, request: Request, target: Target) -> Response:
@@ -73,6 +75,8 @@ async def patch(registry: Registry, request: Request, target: Target) -> Respons
     options = write_options(request, "PatchOptions")
     wanted = negotiate(request.headers.get("accept", ""), READ_FORMS)
     kind = patch_type(request.headers.get("content-type", ""))
+    if kind == "strategic" and resource.is_custom:
+        raise unsupported_media_type(CUSTOM_PATCHES)
     apply, duplicates = read_patch(kind, request.body, resource)
     warnings: list[str] = []
 

@@ -14,10 +14,15 @@ Hooks (all but the last four change `obj`, a private copy, in place; `old` is ne
     validate_update(obj, old)         everything wrong with the change: immutable fields
     generation_changed(obj, old)      whether metadata.generation goes up (where tracks_generation)
     row(obj, now)                     the cells of a Table row, one for each column
+    validate_change(obj, old)         where given: in place of validate and validate_update on every update, so that what is
+                                      wrong already and stays as it is may pass (ratcheting)
+    prepare_delete(obj, now)          what the first delete marks beside the deletionTimestamp
 
 A *view* serves the objects of another resource, its hub, in another version (autoscaling/v1 over v2, events.k8s.io over core
 events, the versions of a custom resource). Names, schema, columns and row are its own; all other hooks are the hub's, and
 field_labels read the hub's objects. to_hub and from_hub take a private copy and return the object in the other version, whole.
+A view with `own_rules` brings its own hooks, which see objects of its own version: the versions of a custom resource differ in
+schema, and their hub is nothing but what is stored.
 """
 
 from __future__ import annotations
@@ -106,6 +111,13 @@ class Resource:
     generation_changed: Callable[[Object, Object], bool] = strategy.spec_changed
     row: Callable[[Object, float], list[Any]] = strategy.default_row
     field_labels: Mapping[str, Callable[[Object], str]] = field(default_factory=dict)
+    validate_change: Callable[[Object, Object], list[Cause]] | None = None
+    prepare_delete: Callable[[Object, str], None] = strategy.nothing_on_delete
+    own_list_kind: str = ""  # where it is not the kind with "List" behind it
+    own_type: Type | None = None  # where the type table does not have it
+    openapi_schema: Mapping[str, Any] | None = None  # likewise: as OpenAPI v3 publishes it
+    is_custom: bool = False  # declared by a CustomResourceDefinition: JSON and YAML only, no strategic patches
+    own_rules: bool = False
     is_virtual: bool = False  # answered, never stored: reviews, component statuses (http/virtual.py)
     hub: Resource | None = None
     to_hub: Callable[[Object], Object] = strategy.as_it_is
@@ -117,9 +129,14 @@ class Resource:
         return self.hub or self
 
     @property
+    def rules(self) -> Resource:
+        """The resource whose hooks decide, and whose version they see."""
+        return self.hub if self.hub is not None and not self.own_rules else self
+
+    @property
     def schema(self) -> Type:
         """The structural type, resolved when first asked for."""
-        return find_type(self.schema_name)
+        return self.own_type or find_type(self.schema_name)
 
     @property
     def gvk(self) -> GroupVersionKind:
@@ -131,7 +148,7 @@ class Resource:
 
     @property
     def list_kind(self) -> str:
-        return f"{self.kind}List"
+        return self.own_list_kind or f"{self.kind}List"
 
     def find_subresource(self, name: str) -> Subresource | None:
         return next((subresource for subresource in self.subresources if subresource.name == name), None)

@@ -22,6 +22,10 @@ def as_it_is(obj: Object) -> Object:
     return obj
 
 
+def nothing_on_delete(obj: Object, now: str) -> None:
+    """prepare_delete of kinds whose deletion nobody else has to finish."""
+
+
 def no_defaults(obj: Object) -> None:
     """A kind without defaults."""
 

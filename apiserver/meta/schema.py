@@ -18,7 +18,7 @@ This file only describes; decoding by types is `typed`, merging by them is `stra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 STRUCT = "struct"
@@ -53,9 +53,13 @@ _GO_NAMES = {
 
 
 class Type:
-    """A type. kind: one of the constants above; name: as in the table; item: of a list or map; fields: of a struct."""
+    """A type. kind: one of the constants above; name: as in the table; item: of a list or map; fields: of a struct.
 
-    __slots__ = ("fields", "go_name", "is_atomic", "item", "kind", "name", "required")
+    decode: of whole objects whose schema says more than types do (custom resources): decodes in place of the walk by type,
+    with the same promises as `decode_typed`. An item of a struct is the type of the fields that have no name.
+    """
+
+    __slots__ = ("decode", "fields", "go_name", "is_atomic", "item", "kind", "name", "required")
 
     def __init__(self, kind: str, name: str, go_name: str, item: Type | None = None) -> None:
         self.kind = kind
@@ -65,6 +69,7 @@ class Type:
         self.fields: dict[str, Field] = {}
         self.required: frozenset[str] = frozenset()
         self.is_atomic = False
+        self.decode: Callable[[dict[str, Any]], list[str]] | None = None
 
     def __repr__(self) -> str:
         return f"Type({self.name})"

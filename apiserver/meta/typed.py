@@ -54,6 +54,8 @@ def decode_typed(obj: dict[str, Any], type_: Type) -> list[str]:
 
     Raises DecodeError for the first value of a wrong type; the object is then half done and of no use.
     """
+    if type_.decode is not None:
+        return type_.decode(obj)
     unknown: list[str] = []
     _decode_struct(obj, type_, None, type_, unknown)
     return unknown[:MAX_UNKNOWN]

@@ -83,6 +83,7 @@ def mark(resource: Resource, obj: Object, options: DeleteOptions, now_s: float) 
         return
     metadata["deletionTimestamp"] = format_time(now_s + grace)
     metadata["deletionGracePeriodSeconds"] = grace
+    resource.prepare_delete(obj, format_time(now_s))
     if metadata.get("generation"):
         metadata["generation"] += 1
     if _holds_content(resource, obj):

@@ -175,9 +175,11 @@ class Registry:
         if obj["metadata"].get("resourceVersion") and not options.dry_run:
             raise bad_request("resourceVersion should not be set on objects to be created")
         metadata.check_address(resource, obj, namespace, "")
-        hub = resource.stored
-        async with self._serialised(hub):
-            return as_served(resource, await self._create(hub, namespace, resource.to_hub(obj), options))
+        rules = resource.rules
+        if rules is not resource:
+            obj = resource.to_hub(obj)
+        async with self._serialised(rules):
+            return as_served(resource, await self._create(rules, namespace, obj, options))
 
     def _serialised(self, resource: Resource) -> AbstractAsyncContextManager[Any]:
         """Services are written one at a time: each looks at all the others for a free address and free ports."""
@@ -211,7 +213,7 @@ class Registry:
             await self._admit(attributes)
             raise invalid(resource.group, resource.kind, name, causes)
         await self._admit(attributes)
-        value = encode_value(obj)
+        value = encode_value(_as_stored(resource, obj))
         store = self.store(resource)
         if options.dry_run:
             exists = await store.find(namespace, name)
@@ -248,19 +250,21 @@ class Registry:
         """The object as stored.
 
         change: called again, with the newest object, after each write that came in between; it sees and returns the version
-        that was asked for. prepare: the hook for this kind of update; by default the hub's for the subresource.
+        that was asked for. prepare: the hook for this kind of update; by default that of the rules for the subresource.
 
         must_name_version: a PUT: without a resourceVersion it is refused where the resource wants one. is_free: `change` is
         the server's own: it may touch what is immutable for clients, and does not count as a generation.
         Raises NotFound, Conflict, Invalid, Forbidden, and what `change` raises.
         """
-        served, resource = resource, resource.stored
+        served, resource = resource, resource.rules
         if prepare is None:
             prepare = resource.prepare_status_update if subresource == "status" else resource.prepare_update
         for _ in range(MAX_CONFLICTS):
             async with self._serialised(resource):
                 old = await self.get(resource, namespace, name)
-                obj = served.to_hub(change(deep_copy(as_served(served, old).obj)))
+                obj = change(deep_copy(as_served(served, old).obj))
+                if served is not resource:
+                    obj = served.to_hub(obj)
                 if must_name_version:
                     _check_names_version(resource, obj, name)
                 metadata.check_identity(resource, obj, old.obj)
@@ -271,7 +275,7 @@ class Registry:
                 prepare(obj, old.obj)
                 if resource.tracks_generation and not is_free and resource.generation_changed(obj, old.obj):
                     obj["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
-                causes = resource.validate(obj) + ([] if is_free else resource.validate_update(obj, old.obj))
+                causes = _causes_of_change(resource, obj, old.obj, is_free)
                 if causes:
                     raise invalid(resource.group, resource.kind, name, causes)
                 await self._admit(attributes)
@@ -283,8 +287,9 @@ class Registry:
     async def _store_update(self, resource: Resource, old: Stored, obj: Object, dry_run: bool) -> Stored | None:
         """None where another write came first."""
         store = self.store(resource)
-        if metadata.is_unchanged(obj, old.obj):
-            return old
+        obj = _as_stored(resource, obj)
+        if metadata.is_unchanged(obj, (old.origin or old).obj):
+            return old.origin or old
         value = encode_value(obj)
         if dry_run:
             return Stored(old.key, value, old.revision)
@@ -387,6 +392,17 @@ class Registry:
 def as_served(resource: Resource, stored: Stored) -> Stored:
     """A stored object in the version of a view; itself where the resource is no view."""
     return stored if resource.hub is None else stored.view(resource, resource.from_hub)
+
+
+def _as_stored(resource: Resource, obj: Object) -> Object:
+    """The other way round: what the rules' resource leaves to be stored."""
+    return obj if resource.hub is None else resource.to_hub(obj)
+
+
+def _causes_of_change(resource: Resource, obj: Object, old: Object, is_free: bool) -> list[Cause]:
+    if resource.validate_change is not None:
+        return resource.validate_change(obj, old)
+    return resource.validate(obj) + ([] if is_free else resource.validate_update(obj, old))
 
 
 def _page_as_served(resource: Resource, page: Page) -> Page:

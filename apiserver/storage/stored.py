@@ -28,12 +28,13 @@ def encode_value(obj: dict[str, Any]) -> bytes:
 class Stored:
     """`value`: the bytes as stored; `revision`: which becomes the resourceVersion; 0 = not stored (dry run), it has none."""
 
-    __slots__ = ("key", "value", "revision", "_encoded", "_obj", "_views")
+    __slots__ = ("key", "value", "revision", "origin", "_encoded", "_obj", "_views")
 
-    def __init__(self, key: bytes, value: bytes, revision: int) -> None:
+    def __init__(self, key: bytes, value: bytes, revision: int, origin: Stored | None = None) -> None:
         self.key = key
         self.value = value
         self.revision = revision
+        self.origin = origin  # of a view: what is stored
         self._encoded: bytes | None = None
         self._obj: dict[str, Any] | None = None
         self._views: dict[Hashable, Stored] | None = None
@@ -76,7 +77,7 @@ class Stored:
             views = self._views = {}
         found = views.get(key)
         if found is None:
-            found = views[key] = Stored(self.key, encode_value(convert(deep_copy(self.obj))), self.revision)
+            found = views[key] = Stored(self.key, encode_value(convert(deep_copy(self.obj))), self.revision, self)
         return found
 
     def at(self, revision: int) -> Stored:

@@ -1,10 +1,21 @@
-"""Writes apiserver/kinds/schemas.json: the types that the served kinds reach, compact.
+"""Writes the generated tables of apiserver/kinds from the facts of one Kubernetes version.
 
-    python tools/build_schemas.py k8s-types.json apiserver/kinds/schemas.json
+    python tools/build_schemas.py FACTS apiserver/kinds
 
-A build-time tool. Its input is a table of Kubernetes' API definitions: {"kubernetes": version, "definitions": {name:
-{"fields": {field: {"type", "patchStrategy", "patchMergeKey", "listType", "listMapKeys", "mapType"}}, "required",
-"mapType", "gvk"}}}. Its output is documented in apiserver/kinds/schemas.py.
+A build-time tool. FACTS is a folder with
+
+    k8s-types.json      Kubernetes' API definitions: {"kubernetes": version, "definitions": {name: {"fields": {field: {"type",
+                        "patchStrategy", "patchMergeKey", "listType", "listMapKeys", "mapType", "proto"}}, "required",
+                        "mapType"}}, "protoMessages": {message: {field: [number, label, type]}}}
+    k8s-resources.json  discovery: {"groupOrder": [[group, versions]], "resources": {group version: [APIResource]}}
+
+and what is written beside the module that reads it:
+
+    schemas.json    the types that the served resources reach, compact (see schemas.py)
+    protobuf.json   the same types as protobuf messages, and the messages that JSON does not know (see protobuf_table.py)
+    resources.json  what discovery says of each served resource (see declaring.py)
+
+Only the group versions that Kubernetes serves by default are taken.
 """
 
 from __future__ import annotations
@@ -17,31 +28,44 @@ from typing import Any
 
 API_PREFIX = "io.k8s.api."
 META_PREFIX = "io.k8s.apimachinery.pkg.apis.meta.v1."
+OTHER_PREFIXES = (
+    "io.k8s.apiextensions-apiserver.pkg.apis.",
+    "io.k8s.kube-aggregator.pkg.apis.",
+    "io.k8s.apimachinery.pkg.",
+)
 
-# What the catalog serves, and the bodies that its subresources and answers carry.
-ROOTS = [
-    "core.v1.Namespace",
-    "core.v1.Node",
-    "core.v1.Pod",
-    "core.v1.Service",
-    "core.v1.Endpoints",
-    "core.v1.ConfigMap",
-    "core.v1.Secret",
-    "core.v1.ServiceAccount",
-    "core.v1.Event",
-    "core.v1.Binding",
-    "apps.v1.Deployment",
-    "apps.v1.ReplicaSet",
-    "apps.v1.ControllerRevision",
-    "discovery.v1.EndpointSlice",
-    "coordination.v1.Lease",
-    "scheduling.v1.PriorityClass",
+Facts = dict[str, Any]
+
+# Bodies that are no resource of their own: of subresources, of options and of answers.
+EXTRA_ROOTS = [
     "autoscaling.v1.Scale",
     "policy.v1.Eviction",
+    "authentication.v1.TokenRequest",
     "meta.v1.DeleteOptions",
     "meta.v1.Status",
     "meta.v1.ListMeta",
+    "meta.v1.LabelSelector",
+    "meta.v1.Condition",
+    "meta.v1.APIGroup",
+    "meta.v1.APIGroupList",
+    "meta.v1.APIResourceList",
+    "meta.v1.APIVersions",
+    "meta.v1.WatchEvent",
 ]
+
+# Messages that only the binary form has.
+EXTRA_MESSAGES = [
+    "runtime.TypeMeta",
+    "runtime.Unknown",
+    "meta.v1.PartialObjectMetadata",
+    "meta.v1.PartialObjectMetadataList",
+    "meta.v1.CreateOptions",
+    "meta.v1.UpdateOptions",
+    "meta.v1.PatchOptions",
+    "meta.v1.List",
+]
+
+APIEXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
 
 PRIMITIVES = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": "quantity",
@@ -50,6 +74,11 @@ PRIMITIVES = {
     META_PREFIX + "MicroTime": "microtime",
     META_PREFIX + "FieldsV1": "raw",
     "io.k8s.apimachinery.pkg.runtime.RawExtension": "raw",
+    # Any JSON, or a schema or something else: without a structure that this table can say.
+    APIEXTENSIONS + "JSON": "raw",
+    APIEXTENSIONS + "JSONSchemaPropsOrArray": "raw",
+    APIEXTENSIONS + "JSONSchemaPropsOrBool": "raw",
+    APIEXTENSIONS + "JSONSchemaPropsOrStringArray": "raw",
     "integer:int32": "int32",
     "integer:int64": "int64",
     "number:double": "double",
@@ -60,16 +89,21 @@ PRIMITIVES = {
 
 
 def short_name(name: str) -> str:
-    """core.v1.Pod of io.k8s.api.core.v1.Pod, meta.v1.ObjectMeta of apimachinery's."""
+    """core.v1.Pod of io.k8s.api.core.v1.Pod, meta.v1.ObjectMeta of apimachinery's, runtime.Unknown."""
+    name = name.replace("_", "-")
     if name.startswith(META_PREFIX):
         return "meta.v1." + name[len(META_PREFIX) :]
-    if name.startswith(API_PREFIX):
-        return name[len(API_PREFIX) :]
+    for prefix in (API_PREFIX, *OTHER_PREFIXES):
+        if name.startswith(prefix):
+            return name[len(prefix) :]
     raise SystemExit(f"no short name for {name}")
 
 
-def long_name(name: str) -> str:
-    return META_PREFIX + name[len("meta.v1.") :] if name.startswith("meta.v1.") else API_PREFIX + name
+def is_served_version(version: str) -> bool:
+    return "alpha" not in version and "beta" not in version
+
+
+# Types --------------------------------------------------------------------------------------------------------------
 
 
 def short_type(text: str) -> str:
@@ -78,7 +112,7 @@ def short_type(text: str) -> str:
     return PRIMITIVES.get(text) or short_name(text)
 
 
-def short_field(field: dict[str, Any]) -> Any:
+def short_field(field: Facts) -> Any:
     options = {
         "s": field.get("patchStrategy"),
         "k": field.get("patchMergeKey"),
@@ -90,8 +124,8 @@ def short_field(field: dict[str, Any]) -> Any:
     return [text, options] if options else text
 
 
-def short_definition(definition: dict[str, Any]) -> dict[str, Any]:
-    short: dict[str, Any] = {"f": {name: short_field(field) for name, field in definition.get("fields", {}).items()}}
+def short_definition(definition: Facts) -> Facts:
+    short: Facts = {"f": {name: short_field(field) for name, field in definition.get("fields", {}).items()}}
     if definition.get("required"):
         short["r"] = definition["required"]
     if definition.get("mapType") == "atomic":
@@ -99,30 +133,158 @@ def short_definition(definition: dict[str, Any]) -> dict[str, Any]:
     return short
 
 
-def build(facts: dict[str, Any]) -> dict[str, Any]:
-    """The compact table of everything that ROOTS reach, sorted by name."""
-    found: dict[str, Any] = {}
-    waiting = list(ROOTS)
+def build_types(definitions: Facts, roots: list[str]) -> Facts:
+    """The compact table of everything that the roots reach."""
+    by_short_name = {short_name(name): name for name in definitions}
+    found: Facts = {}
+    waiting = list(roots)
     while waiting:
         name = waiting.pop()
         if name in found:
             continue
-        found[name] = short_definition(facts["definitions"][long_name(name)])
+        found[name] = short_definition(definitions[by_short_name[name]])
         for field in found[name]["f"].values():
             text = field if isinstance(field, str) else field[0]
             inner = re.sub(r"[\[\]{}]", "", text)
             if inner not in PRIMITIVES.values():
                 waiting.append(inner)
-    return {"kubernetes": facts["kubernetes"], "definitions": dict(sorted(found.items()))}
+    return dict(sorted(found.items()))
+
+
+# Messages -----------------------------------------------------------------------------------------------------------
+
+INLINE, VALUE = 1, 2  # see protobuf_table.py
+
+MESSAGE_PRIMITIVES = {"bool": "boolean", **{name: name for name in ("string", "bytes", "int32", "int64", "double")}}
+
+# Messages that stand for a value that is no object in JSON.
+VALUE_MESSAGES = {"ExtraValue", "JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray"}
+
+
+def message_type(package: str, label: str, text: str) -> str:
+    """The short form of a field's type in a .proto file; package: the short one of the message it stands in."""
+    if text.startswith("map<string,"):
+        return "{" + message_type(package, "", text[len("map<string,") : -1].strip()) + "}"
+    if label == "rep":
+        return "[" + message_type(package, "", text) + "]"
+    if text in MESSAGE_PRIMITIVES:
+        return MESSAGE_PRIMITIVES[text]
+    text = text.removeprefix(".")
+    if text.startswith("k8s.io."):
+        text = "io.k8s." + text[len("k8s.io.") :]
+    if "." not in text:
+        return {"Time": "time", "MicroTime": "microtime", "FieldsV1": "raw", "JSON": "raw"}.get(text, f"{package}.{text}")
+    text = text.replace("_", "-")
+    return PRIMITIVES.get(text) or short_name(text)
+
+
+def plain(name: str) -> str:
+    """A field's name as far as JSON and protobuf agree on it: "$ref" and "ref", "x-kubernetes-map-type" and …"""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def short_message(name: str, message: Facts, json_names: list[str]) -> Facts:
+    package, kind = name.rpartition(".")[::2]
+    by_plain = {plain(field): field for field in json_names}
+    short: Facts = {}
+    for field, (number, label, text) in message.items():
+        written = message_type(package, label, text)
+        known = by_plain.get(plain(field))
+        if kind in VALUE_MESSAGES:
+            short[field] = [number, written, VALUE]
+        elif json_names and known is None:
+            short[field] = [number, written, INLINE]
+        else:
+            short[known or field] = [number, written]
+    return dict(sorted(short.items(), key=lambda item: item[1][0]))
+
+
+def build_messages(facts: Facts, types: Facts) -> Facts:
+    """Every message that the types and EXTRA_MESSAGES reach."""
+    known = (API_PREFIX, *(prefix.replace("-", "_") for prefix in OTHER_PREFIXES))
+    messages = {short_name(name): said for name, said in facts["protoMessages"].items() if name.startswith(known)}
+    for name, definition in facts["definitions"].items():
+        fields = {field: said["proto"] for field, said in definition.get("fields", {}).items() if "proto" in said}
+        if short_name(name) not in messages:
+            messages[short_name(name)] = {**fields, **definition.get("protoOnly", {})}
+    found: Facts = {}
+    waiting = [*types, *EXTRA_MESSAGES]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        json_names = list(types[name]["f"]) if name in types else []
+        found[name] = short_message(name, messages.get(name, {}), json_names)
+        for field in found[name].values():
+            inner = re.sub(r"[\[\]{}]", "", field[1])
+            if inner not in PRIMITIVES.values():
+                waiting.append(inner)
+    return dict(sorted(found.items()))
+
+
+# Resources ----------------------------------------------------------------------------------------------------------
+
+
+def build_resources(discovery: Facts) -> Facts:
+    """{group version: {plural: {"kind", "singular", …, "subresources": {name: [kind, verbs, group, version]}}}}"""
+    built: Facts = {}
+    for group, versions in [("", ["v1"]), *discovery["groupOrder"]]:
+        for version in filter(is_served_version, versions):
+            name = f"{group}/{version}" if group else version
+            built[name] = {}
+            for entry in discovery["resources"].get(name, ()):
+                plural, _, sub = entry["name"].partition("/")
+                if sub:
+                    said = [entry["kind"], entry["verbs"], entry.get("group", ""), entry.get("version", "")]
+                    built[name][plural].setdefault("subresources", {})[sub] = said
+                    continue
+                listed = {"kind": entry["kind"], "singular": entry["singularName"], "verbs": entry["verbs"]}
+                if entry["namespaced"]:
+                    listed["namespaced"] = True
+                for key in ("shortNames", "categories"):
+                    if entry.get(key):
+                        listed[key] = entry[key]
+                built[name][plural] = listed
+    return built
+
+
+def schema_package(group_version: str) -> str:
+    """core.v1 of v1, rbac.v1 of rbac.authorization.k8s.io/v1: where the types of a group stand."""
+    group, _, version = group_version.rpartition("/")
+    return f"{group.partition('.')[0] or 'core'}.{version}"
+
+
+def roots_of(resources: Facts, definitions: Facts) -> list[str]:
+    """The kinds of the resources, of their subresources, and their lists."""
+    known = {short_name(name) for name in definitions}
+    roots = list(EXTRA_ROOTS)
+    for group_version, listed in resources.items():
+        for entry in listed.values():
+            kind = f"{schema_package(group_version)}.{entry['kind']}"
+            roots += [name for name in (kind, f"{kind}List") if name in known]
+    return roots
+
+
+def write_table(target: Path, head: Facts, key: str, table: Facts) -> None:
+    """One entry a line, so that a change is seen."""
+    lines = [f"{json.dumps(name)}:{json.dumps(entry, separators=(',', ':'))}" for name, entry in table.items()]
+    begin = "".join(f"{json.dumps(name)}:{json.dumps(value)}," for name, value in head.items())
+    body = ",\n".join(lines)
+    target.write_text(f'{{{begin}{json.dumps(key)}:{{\n{body}\n}}}}\n')
+    print(f"{target.name}: {len(lines)} entries, {target.stat().st_size} bytes")
 
 
 def main() -> None:
     source, target = map(Path, sys.argv[1:])
-    table = build(json.loads(source.read_text()))
-    lines = [f"{json.dumps(name)}:{json.dumps(d, separators=(',', ':'))}" for name, d in table["definitions"].items()]
-    body = ",\n".join(lines)
-    target.write_text(f'{{"kubernetes":{json.dumps(table["kubernetes"])},"definitions":{{\n{body}\n}}}}\n')
-    print(f"{target}: {len(lines)} definitions, {target.stat().st_size} bytes")
+    facts = json.loads((source / "k8s-types.json").read_text())
+    resources = build_resources(json.loads((source / "k8s-resources.json").read_text()))
+    resources = {name: listed for name, listed in resources.items() if listed}
+    types = build_types(facts["definitions"], roots_of(resources, facts["definitions"]))
+    head = {"kubernetes": facts["kubernetes"]}
+    write_table(target / "schemas.json", head, "definitions", types)
+    write_table(target / "protobuf.json", head, "messages", build_messages(facts, types))
+    listed = {f"{name} {plural}": entry for name, plurals in resources.items() for plural, entry in plurals.items()}
+    write_table(target / "resources.json", head, "resources", listed)
 
 
 if __name__ == "__main__":

@@ -173,7 +173,9 @@ def message_type(package: str, label: str, text: str) -> str:
     if text.startswith("k8s.io."):
         text = "io.k8s." + text[len("k8s.io.") :]
     if "." not in text:
-        return {"Time": "time", "MicroTime": "microtime", "FieldsV1": "raw", "JSON": "raw"}.get(text, f"{package}.{text}")
+        return {"Time": "time", "MicroTime": "microtime", "FieldsV1": "raw", "JSON": "raw"}.get(
+            text, f"{package}.{text}"
+        )
     text = text.replace("_", "-")
     return PRIMITIVES.get(text) or short_name(text)
 
@@ -270,7 +272,7 @@ def write_table(target: Path, head: Facts, key: str, table: Facts) -> None:
     lines = [f"{json.dumps(name)}:{json.dumps(entry, separators=(',', ':'))}" for name, entry in table.items()]
     begin = "".join(f"{json.dumps(name)}:{json.dumps(value)}," for name, value in head.items())
     body = ",\n".join(lines)
-    target.write_text(f'{{{begin}{json.dumps(key)}:{{\n{body}\n}}}}\n')
+    target.write_text(f"{{{begin}{json.dumps(key)}:{{\n{body}\n}}}}\n")
     print(f"{target.name}: {len(lines)} entries, {target.stat().st_size} bytes")
 
 

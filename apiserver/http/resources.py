@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from apiserver.errors import method_not_allowed
+from apiserver.http.component_statuses import read_component_statuses
 from apiserver.http.messages import Request, Response
 from apiserver.http.reading import get, list_or_watch
 from apiserver.http.routes import Target
@@ -36,12 +37,19 @@ SUBRESOURCES: dict[str, dict[str, tuple[str, Handler]]] = {
     "finalize": {"PUT": ("update", put_finalize)},
 }
 
+# Resources that are answered, not stored, by (group, plural); those that are not here are 405.
+VIRTUAL: dict[tuple[str, str], dict[str, tuple[str, Handler]]] = {
+    ("", "componentstatuses"): {"GET": ("get", read_component_statuses)},
+}
+
 
 def find_handler(method: str, target: Target) -> Handler:
     """Raises MethodNotAllowed."""
     if target.subresource is not None:
         table = SUBRESOURCES.get(target.subresource.name, {})
         allowed = target.subresource.verbs
+    elif target.resource.is_virtual:
+        table, allowed = VIRTUAL.get((target.resource.group, target.resource.plural), {}), target.resource.verbs
     else:
         table = ITEM if target.name and not target.is_watch_path else COLLECTION
         allowed = target.resource.verbs

@@ -31,6 +31,13 @@ CheckName = Callable[[str], list[str]]
 _STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 
 
+def check_path_segment(name: str) -> list[str]:
+    """The rule of names that need only fit into a URL: "system:node"."""
+    if name in (".", ".."):
+        return [f"may not be '{name}'"]
+    return [f"may not contain '{char}'" for char in "/%" if char in name]
+
+
 def no_rules(obj: Object) -> list[Cause]:
     return []
 

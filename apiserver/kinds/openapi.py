@@ -18,7 +18,7 @@ import orjson
 
 from apiserver.kinds.catalogs import Catalog
 from apiserver.kinds.resource import Resource, Subresource
-from apiserver.kinds.schemas import find_type, openapi_name, table
+from apiserver.kinds.schemas import find_type, openapi_name, table, types
 from apiserver.meta import Field, Type, join_api_version
 
 Object = dict[str, Any]
@@ -85,6 +85,8 @@ def _build(resources: Iterable[Resource]) -> Object:
         paths.update(_resource_paths(resource))
         for sub in resource.subresources:
             name = _subresource_schema(resource, sub)
+            if name not in types():
+                continue  # a tunnel to a pod or a service: no object goes through it
             _add_schema(name, schemas)
             kind = _gvk(sub.group, sub.version, sub.kind) if sub.version else _own_gvk(resource, sub.kind)
             schemas[openapi_name(name)].setdefault(_GVK, [kind])
@@ -275,7 +277,7 @@ def _resource_paths(resource: Resource) -> dict[str, Object]:
             answer = f"{_META}.Status" if verb == "delete" else schema
             item[method] = _operation(resource, verb, action, kind, schema, answer, query)
     paths = {_collection_path(resource): collection, _item_path(resource): item}
-    if resource.namespaced:
+    if resource.namespaced and "get" in collection:
         listing = {"parameters": [_query("pretty")], "get": collection["get"]}
         paths[_collection_path(resource, all_namespaces=True)] = listing
     return paths

@@ -118,7 +118,7 @@ class Resource:
     openapi_schema: Mapping[str, Any] | None = None  # likewise: as OpenAPI v3 publishes it
     is_custom: bool = False  # declared by a CustomResourceDefinition: JSON and YAML only, no strategic patches
     own_rules: bool = False
-    is_virtual: bool = False  # answered, never stored: reviews, component statuses (http/virtual.py)
+    is_virtual: bool = False  # answered, never stored: reviews, component statuses
     hub: Resource | None = None
     to_hub: Callable[[Object], Object] = strategy.as_it_is
     from_hub: Callable[[Object], Object] = strategy.as_it_is

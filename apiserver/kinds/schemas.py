@@ -17,6 +17,11 @@ from apiserver.meta import Type, Types
 
 _API_PREFIX = "io.k8s.api."
 _META_PREFIX = "io.k8s.apimachinery.pkg.apis.meta.v1."
+# Groups whose types come from elsewhere.
+_OTHER_PREFIXES = {
+    "apiextensions": "io.k8s.apiextensions-apiserver.pkg.apis.",
+    "apiregistration": "io.k8s.kube-aggregator.pkg.apis.",
+}
 
 
 @lru_cache(maxsize=1)
@@ -38,4 +43,6 @@ def find_type(name: str) -> Type:
 
 def openapi_name(name: str) -> str:
     """The name under which Kubernetes publishes a definition: "io.k8s.api.core.v1.Pod" of "core.v1.Pod"."""
-    return f"{_META_PREFIX}{name[8:]}" if name.startswith("meta.v1.") else f"{_API_PREFIX}{name}"
+    if name.startswith("meta.v1."):
+        return f"{_META_PREFIX}{name[8:]}"
+    return f"{_OTHER_PREFIXES.get(name.partition('.')[0], _API_PREFIX)}{name}"

@@ -1,0 +1,67 @@
+"""How a built-in resource is declared: its name, and what is special about it.
+
+    DAEMON_SETS = declare("apps/v1 daemonsets", tracks_generation=True, defaults=default_daemon_set, …)
+
+What discovery says of a resource (kind, verbs, short names, categories, subresources, whether it lives in a namespace)
+is not written by hand: it comes from `resources.json`, which tools/build_schemas.py makes of Kubernetes' own discovery.
+So do the name of its type and the place where its objects are stored, unless the declaration says otherwise. All other
+arguments are fields of `Resource`; a hook that is left out does what most kinds do (strategy.py), and the rules of
+`metadata` are checked in any case.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import orjson
+
+from apiserver.kinds.metadata import update_validator, validator
+from apiserver.kinds.resource import Resource, Subresource
+
+# Where etcd keeps what has had another name once.
+STORAGE_NAMES = {
+    "nodes": "minions",
+    "services": "services/specs",
+    "endpoints": "services/endpoints",
+    "replicationcontrollers": "controllers",
+    "ingresses": "ingress",
+    "customresourcedefinitions": "apiextensions.k8s.io/customresourcedefinitions",
+    "apiservices": "apiregistration.k8s.io/apiservices",
+}
+
+
+@lru_cache(maxsize=1)
+def _discovered() -> dict[str, dict[str, Any]]:
+    loaded: dict[str, dict[str, Any]] = orjson.loads(files("apiserver.kinds").joinpath("resources.json").read_bytes())[
+        "resources"
+    ]
+    return loaded
+
+
+def declare(name: str, **special: Any) -> Resource:
+    """name: "<group>/<version> <plural>", without the group for the core. Raises KeyError for what Kubernetes has not."""
+    group_version, _, plural = name.partition(" ")
+    group, _, version = group_version.rpartition("/")
+    said = _discovered()[name]
+    subresources = tuple(
+        Subresource(sub, kind, tuple(verbs), sub_group, sub_version)
+        for sub, (kind, verbs, sub_group, sub_version) in said.get("subresources", {}).items()
+    )
+    namespaced = said.get("namespaced", False)
+    facts: dict[str, Any] = {
+        "kind": said["kind"],
+        "singular": said["singular"],
+        "namespaced": namespaced,
+        "verbs": tuple(said["verbs"]),
+        "short_names": tuple(said.get("shortNames", ())),
+        "categories": tuple(said.get("categories", ())),
+        "subresources": subresources,
+        "has_status": "status" in said.get("subresources", {}),
+        "schema_name": f"{group.partition('.')[0] or 'core'}.{version}.{said['kind']}",
+        "storage_prefix": f"/registry/{STORAGE_NAMES.get(plural, plural)}",
+        "validate": validator(namespaced=namespaced),
+        "validate_update": update_validator(),
+    }
+    return Resource(group=group, version=version, plural=plural, **{**facts, **special})

@@ -1,0 +1,48 @@
+"""apps/v1: workloads that run pods for ever."""
+
+from __future__ import annotations
+
+from apiserver.kinds import rows, workloads
+from apiserver.kinds.declaring import declare
+from apiserver.kinds.resource import ScalePaths
+
+CONTROLLER_REVISIONS = declare(
+    "apps/v1 controllerrevisions",
+    prepare_create=workloads.prepare_revision,
+    validate=workloads.validate_revision,
+    validate_update=workloads.validate_revision_update,
+    columns=rows.CONTROLLER_REVISION_COLUMNS,
+    row=rows.controller_revision_row,
+)
+
+DAEMON_SETS = declare("apps/v1 daemonsets", tracks_generation=True)
+
+DEPLOYMENTS = declare(
+    "apps/v1 deployments",
+    tracks_generation=True,
+    scale=ScalePaths(),
+    defaults=workloads.default_deployment,
+    prepare_create=workloads.prepare_deployment,
+    prepare_status_update=workloads.prepare_deployment_status,
+    validate=workloads.validate_deployment,
+    validate_update=workloads.validate_update,
+    generation_changed=workloads.deployment_generation_changed,
+    columns=rows.DEPLOYMENT_COLUMNS,
+    row=rows.deployment_row,
+)
+
+REPLICA_SETS = declare(
+    "apps/v1 replicasets",
+    tracks_generation=True,
+    scale=ScalePaths(),
+    defaults=workloads.default_replica_set,
+    prepare_create=workloads.prepare_replica_set,
+    validate=workloads.validate_replica_set,
+    validate_update=workloads.validate_update,
+    columns=rows.REPLICA_SET_COLUMNS,
+    row=rows.replica_set_row,
+)
+
+STATEFUL_SETS = declare("apps/v1 statefulsets", tracks_generation=True, scale=ScalePaths())
+
+RESOURCES = (CONTROLLER_REVISIONS, DAEMON_SETS, DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS)

@@ -1,0 +1,153 @@
+"""The core group, v1."""
+
+from __future__ import annotations
+
+from apiserver.kinds import (
+    cluster_scope,
+    configuration,
+    discovered,
+    pod_defaults,
+    pod_row,
+    pods,
+    rows,
+    services,
+)
+from apiserver.kinds.declaring import declare
+from apiserver.kinds.resource import ScalePaths, read_text
+
+BINDINGS = declare("v1 bindings", is_virtual=True)
+
+COMPONENT_STATUSES = declare(
+    "v1 componentstatuses", is_virtual=True, deprecation="v1 ComponentStatus is deprecated in v1.19+"
+)
+
+CONFIG_MAPS = declare(
+    "v1 configmaps",
+    validate=configuration.validate_config_map,
+    validate_update=configuration.validate_config_map_update,
+    columns=rows.CONFIG_MAP_COLUMNS,
+    row=rows.config_map_row,
+)
+
+ENDPOINTS = declare(
+    "v1 endpoints",
+    deprecation="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    create_on_update=True,
+    defaults=discovered.default_endpoints,
+    validate=discovered.validate_endpoints,
+    columns=rows.ENDPOINTS_COLUMNS,
+    row=rows.endpoints_row,
+)
+
+EVENTS = declare(
+    "v1 events",
+    create_on_update=True,
+    defaults=discovered.default_event,
+    validate=discovered.validate_event,
+    field_labels=discovered.EVENT_LABELS,
+    columns=rows.EVENT_COLUMNS,
+    row=rows.event_row,
+)
+
+LIMIT_RANGES = declare("v1 limitranges", create_on_update=True)
+
+NAMESPACES = declare(
+    "v1 namespaces",
+    defaults=cluster_scope.default_namespace,
+    prepare_create=cluster_scope.prepare_namespace,
+    prepare_update=cluster_scope.prepare_namespace_update,
+    validate=cluster_scope.validate_namespace,
+    field_labels=cluster_scope.NAMESPACE_LABELS,
+    columns=rows.NAMESPACE_COLUMNS,
+    row=rows.namespace_row,
+)
+
+NODES = declare(
+    "v1 nodes",
+    defaults=cluster_scope.default_node,
+    prepare_create=cluster_scope.prepare_node,
+    validate=cluster_scope.validate_node,
+    validate_update=cluster_scope.validate_node_update,
+    field_labels=cluster_scope.NODE_LABELS,
+    columns=rows.NODE_COLUMNS,
+    row=rows.node_row,
+)
+
+PERSISTENT_VOLUME_CLAIMS = declare("v1 persistentvolumeclaims")
+
+PERSISTENT_VOLUMES = declare("v1 persistentvolumes")
+
+POD_TEMPLATES = declare("v1 podtemplates", tracks_generation=True)
+
+PODS = declare(
+    "v1 pods",
+    tracks_generation=True,
+    graceful=True,
+    defaults=pod_defaults.default_pod,
+    prepare_create=pods.prepare_create,
+    prepare_update=pods.prepare_update,
+    prepare_status_update=pods.prepare_status_update,
+    validate=pods.validate,
+    validate_update=pods.validate_update,
+    field_labels=pods.FIELD_LABELS,
+    columns=pod_row.COLUMNS,
+    row=pod_row.row,
+)
+
+REPLICATION_CONTROLLERS = declare(
+    "v1 replicationcontrollers",
+    tracks_generation=True,
+    scale=ScalePaths(),
+    field_labels={"status.replicas": read_text("status", "replicas", default="0")},
+)
+
+RESOURCE_QUOTAS = declare("v1 resourcequotas")
+
+SECRETS = declare(
+    "v1 secrets",
+    defaults=configuration.default_secret,
+    validate=configuration.validate_secret,
+    validate_update=configuration.validate_secret_update,
+    field_labels={"type": read_text("type")},
+    columns=rows.SECRET_COLUMNS,
+    row=rows.secret_row,
+)
+
+SERVICE_ACCOUNTS = declare(
+    "v1 serviceaccounts",
+    columns=rows.SERVICE_ACCOUNT_COLUMNS,
+    row=rows.service_account_row,
+)
+
+SERVICES = declare(
+    "v1 services",
+    create_on_update=True,
+    defaults=services.defaults,
+    prepare_create=services.prepare_create,
+    prepare_update=services.prepare_update,
+    validate=services.validate,
+    validate_update=services.validate_update,
+    field_labels=services.FIELD_LABELS,
+    columns=rows.SERVICE_COLUMNS,
+    row=rows.service_row,
+)
+
+RESOURCES = (
+    BINDINGS,
+    COMPONENT_STATUSES,
+    CONFIG_MAPS,
+    ENDPOINTS,
+    EVENTS,
+    LIMIT_RANGES,
+    NAMESPACES,
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    POD_TEMPLATES,
+    PODS,
+    REPLICATION_CONTROLLERS,
+    RESOURCE_QUOTAS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+)

@@ -40,7 +40,14 @@ SPECIAL = {
     "apiextensions.v1.JSONSchemaPropsOrBool": "schema-or-bool",
     "apiextensions.v1.JSONSchemaPropsOrStringArray": "schema-or-strings",
 }
-SCALARS = {"string": "string", "bool": "boolean", "int32": "int32", "int64": "int64", "double": "double", "bytes": "bytes"}
+SCALARS = {
+    "string": "string",
+    "bool": "boolean",
+    "int32": "int32",
+    "int64": "int64",
+    "double": "double",
+    "bytes": "bytes",
+}
 WRAPPED = ("ExtraValue", "Verbs")  # named lists of text: a message with one repeated field
 # Fields of messages that kubectl does not carry whose zero value is not "absent": pointers, and what is always written.
 KEPT = {
@@ -85,7 +92,9 @@ def wire_type(text: str, owner: str) -> str:
     name = short_name(text if "." in text else f"{owner.rpartition('.')[0]}.{text}")
     if name.rpartition(".")[2] in WRAPPED:
         return "wrapped"
-    return SPECIAL.get(text) or SPECIAL.get(name) or SPECIAL.get(META + text if owner.startswith("meta.") else "") or name
+    return (
+        SPECIAL.get(text) or SPECIAL.get(name) or SPECIAL.get(META + text if owner.startswith("meta.") else "") or name
+    )
 
 
 def from_proto(name: str, facts: list[Any]) -> tuple[int, str]:
@@ -171,7 +180,9 @@ def _fields(name: str, fields: dict[str, list[Any]], types: dict[str, str], go: 
             written.append((number, json_field, f"inline {name.rpartition('.')[0]}.{go.inline[number]}"))
         elif json_field in types:  # a field whose two names differ
             text = from_definition(types[json_field])
-            written.append((number, json_field, text if number in go.kept or text not in SCALARS.values() else f"{text}?"))
+            written.append(
+                (number, json_field, text if number in go.kept or text not in SCALARS.values() else f"{text}?")
+            )
     return {field: f"{number} {text}" for number, field, text in sorted(written)}
 
 

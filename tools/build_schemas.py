@@ -12,7 +12,6 @@ A build-time tool. FACTS is a folder with
 and what is written beside the module that reads it:
 
     schemas.json    the types that the served resources reach, compact (see schemas.py)
-    protobuf.json   the same types as protobuf messages, and the messages that JSON does not know (see protobuf_table.py)
     resources.json  what discovery says of each served resource (see declaring.py)
 
 Only the group versions that Kubernetes serves by default are taken.
@@ -54,16 +53,6 @@ EXTRA_ROOTS = [
 ]
 
 # Messages that only the binary form has.
-EXTRA_MESSAGES = [
-    "runtime.TypeMeta",
-    "runtime.Unknown",
-    "meta.v1.PartialObjectMetadata",
-    "meta.v1.PartialObjectMetadataList",
-    "meta.v1.CreateOptions",
-    "meta.v1.UpdateOptions",
-    "meta.v1.PatchOptions",
-    "meta.v1.List",
-]
 
 APIEXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
 
@@ -151,79 +140,6 @@ def build_types(definitions: Facts, roots: list[str]) -> Facts:
     return dict(sorted(found.items()))
 
 
-# Messages -----------------------------------------------------------------------------------------------------------
-
-INLINE, VALUE = 1, 2  # see protobuf_table.py
-
-MESSAGE_PRIMITIVES = {"bool": "boolean", **{name: name for name in ("string", "bytes", "int32", "int64", "double")}}
-
-# Messages that stand for a value that is no object in JSON.
-VALUE_MESSAGES = {"ExtraValue", "JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray"}
-
-
-def message_type(package: str, label: str, text: str) -> str:
-    """The short form of a field's type in a .proto file; package: the short one of the message it stands in."""
-    if text.startswith("map<string,"):
-        return "{" + message_type(package, "", text[len("map<string,") : -1].strip()) + "}"
-    if label == "rep":
-        return "[" + message_type(package, "", text) + "]"
-    if text in MESSAGE_PRIMITIVES:
-        return MESSAGE_PRIMITIVES[text]
-    text = text.removeprefix(".")
-    if text.startswith("k8s.io."):
-        text = "io.k8s." + text[len("k8s.io.") :]
-    if "." not in text:
-        return {"Time": "time", "MicroTime": "microtime", "FieldsV1": "raw", "JSON": "raw"}.get(
-            text, f"{package}.{text}"
-        )
-    text = text.replace("_", "-")
-    return PRIMITIVES.get(text) or short_name(text)
-
-
-def plain(name: str) -> str:
-    """A field's name as far as JSON and protobuf agree on it: "$ref" and "ref", "x-kubernetes-map-type" and …"""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def short_message(name: str, message: Facts, json_names: list[str]) -> Facts:
-    package, kind = name.rpartition(".")[::2]
-    by_plain = {plain(field): field for field in json_names}
-    short: Facts = {}
-    for field, (number, label, text) in message.items():
-        written = message_type(package, label, text)
-        known = by_plain.get(plain(field))
-        if kind in VALUE_MESSAGES:
-            short[field] = [number, written, VALUE]
-        elif json_names and known is None:
-            short[field] = [number, written, INLINE]
-        else:
-            short[known or field] = [number, written]
-    return dict(sorted(short.items(), key=lambda item: item[1][0]))
-
-
-def build_messages(facts: Facts, types: Facts) -> Facts:
-    """Every message that the types and EXTRA_MESSAGES reach."""
-    known = (API_PREFIX, *(prefix.replace("-", "_") for prefix in OTHER_PREFIXES))
-    messages = {short_name(name): said for name, said in facts["protoMessages"].items() if name.startswith(known)}
-    for name, definition in facts["definitions"].items():
-        fields = {field: said["proto"] for field, said in definition.get("fields", {}).items() if "proto" in said}
-        if short_name(name) not in messages:
-            messages[short_name(name)] = {**fields, **definition.get("protoOnly", {})}
-    found: Facts = {}
-    waiting = [*types, *EXTRA_MESSAGES]
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        json_names = list(types[name]["f"]) if name in types else []
-        found[name] = short_message(name, messages.get(name, {}), json_names)
-        for field in found[name].values():
-            inner = re.sub(r"[\[\]{}]", "", field[1])
-            if inner not in PRIMITIVES.values():
-                waiting.append(inner)
-    return dict(sorted(found.items()))
-
-
 # Resources ----------------------------------------------------------------------------------------------------------
 
 
@@ -284,7 +200,6 @@ def main() -> None:
     types = build_types(facts["definitions"], roots_of(resources, facts["definitions"]))
     head = {"kubernetes": facts["kubernetes"]}
     write_table(target / "schemas.json", head, "definitions", types)
-    write_table(target / "protobuf.json", head, "messages", build_messages(facts, types))
     listed = {f"{name} {plural}": entry for name, plurals in resources.items() for plural, entry in plurals.items()}
     write_table(target / "resources.json", head, "resources", listed)
 

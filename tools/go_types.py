@@ -107,7 +107,9 @@ class GoBinary:
     def structs(self) -> Iterator[GoType]:
         """Every struct that can be reached from the table of types."""
         _, offset, length = self._sections[".typelink"]
-        waiting: list[Any] = [self._base + value for (value,) in struct.iter_unpack("<i", self._data[offset : offset + length])]
+        waiting: list[Any] = [
+            self._base + value for (value,) in struct.iter_unpack("<i", self._data[offset : offset + length])
+        ]
         seen: set[int] = set()
         while waiting:
             address = waiting.pop()

@@ -25,7 +25,6 @@ from apiserver.kinds.discovery import (
     find_api_resource_list,
 )
 from apiserver.kinds.openapi import OpenApiDocument, document_path, openapi_document, openapi_index
-from apiserver.kinds.protobuf_table import INLINE, VALUE, messages
 from apiserver.kinds.resource import METADATA_LABELS, Resource, ScalePaths, Subresource
 from apiserver.kinds.scaling import apply_scale, scale_of, validate_scale
 from apiserver.kinds.schemas import find_type, types
@@ -33,7 +32,6 @@ from apiserver.kinds.schemas import find_type, types
 __all__ = [
     "AGGREGATED_MEDIA_TYPE",
     "BUILTIN",
-    "INLINE",
     "METADATA_LABELS",
     "Body",
     "Catalog",
@@ -41,7 +39,6 @@ __all__ = [
     "Resource",
     "ScalePaths",
     "Subresource",
-    "VALUE",
     "aggregated_discovery",
     "api_group_list",
     "api_versions",
@@ -56,7 +53,6 @@ __all__ = [
     "find_api_group",
     "find_api_resource_list",
     "find_type",
-    "messages",
     "openapi_document",
     "openapi_index",
     "prepare_finalize",

@@ -1,7 +1,8 @@
 """Kubernetes' objects in protobuf (`application/vnd.kubernetes.protobuf`), to and from plain objects.
 
-Typed Go clients send it by default and do not fall back. There are no classes: a message's reader and writer are made from one table
-when first needed. Knows nothing of HTTP, of what is served or of what an object means.
+Typed Go clients send it by default and do not fall back. There are no classes: a message's reader and writer are made from one
+table when first needed (a walk over google.protobuf's messages costs as much, and makes no plain objects). Knows nothing of
+HTTP, of what is served or of what an object means.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@
 A message's reader is made from the table when it is first asked for: one loop over the bytes with a dict from tag to field.
 Scalars and single messages are read in the loop, since they are nearly everything; the rest by a function per field.
 
-Zero values of fields that Go always writes are left out, as its JSON encoder does (`?` in the table). Fields that are not known are
-passed over. Everything wrong with the bytes is a ProtobufError, never anything else.
+Zero values of fields that Go always writes are left out, as its JSON encoder does (`?` in the table). Fields that are not known
+are passed over. Everything wrong with the bytes is a ProtobufError, never anything else.
 """
 
 from __future__ import annotations
@@ -238,7 +238,8 @@ def _map(name: str, kind: str) -> Step:
 
     def step(data: bytes, at: int, end: int, obj: Object, depth: int) -> int:
         at, stop = read_length(data, at, end)
-        key, value = "", {} if is_message else [] if kind == "wrapped" else zero
+        key = ""
+        value: Any = {} if is_message else [] if kind == "wrapped" else zero
         while at < stop:
             tag, at = read_varint(data, at)
             if tag == 0x0A:
@@ -449,7 +450,9 @@ _TAKES |= {
         lambda found: found["array"] if "array" in found else found.get("schema"),
     ),
     "schema-or-bool": _schema_or(
-        2, WireField("allows", 1, "boolean", False, False), lambda found: found.get("schema", found.get("allows", False))
+        2,
+        WireField("allows", 1, "boolean", False, False),
+        lambda found: found.get("schema", found.get("allows", False)),
     ),
     "schema-or-strings": _schema_or(
         1, WireField("property", 2, "[string]", False, False), lambda found: found.get("schema", found.get("property"))

@@ -86,8 +86,7 @@ def _put(field: WireField) -> Put:
     if kind == "string":
         return _put_text(number)
     if kind[0] == "[" and kind[1:-1] in _NUMBERS:
-        one = _put_number(tag_of(number, VARINT), False)
-        return lambda values, parts: [one(value, parts) for value in values] and None
+        return _put_numbers(tag_of(number, VARINT))
     if kind[0] == "[":
         return _put_list(number, body_of(kind[1:-1]))
     if kind == "{string}":
@@ -103,6 +102,14 @@ _NUMBERS = ("boolean", "int32", "int64")
 def _put_number(tag: bytes, drops_zero: bool) -> Put:
     def put(value: int, parts: Parts) -> None:
         if value or not drops_zero:
+            parts.append(tag + varint(value))
+
+    return put
+
+
+def _put_numbers(tag: bytes) -> Put:
+    def put(values: list[int], parts: Parts) -> None:
+        for value in values:
             parts.append(tag + varint(value))
 
     return put

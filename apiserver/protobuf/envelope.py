@@ -1,8 +1,8 @@
 """What stands around a message: who it is, lists of messages, frames of a watch.
 
 An object travels as four bytes `k8s\\0` and a runtime.Unknown: {1: {1: apiVersion, 2: kind}, 2: the message}. A list is
-{1: ListMeta, 2: the items' messages, as they are}, in the same envelope. A watch sends frames: a length of four bytes, big endian,
-and a WatchEvent {1: type, 2: {1: an object in its envelope}}, itself without one.
+{1: ListMeta, 2: the items' messages, as they are}, in the same envelope. A watch sends frames: a length of four bytes, big
+endian, and a WatchEvent {1: type, 2: {1: an object in its envelope}}, itself without one.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ def open_envelope(data: bytes) -> Opened:
     if not data:
         raise ProtobufError("empty data")
     if not data.startswith(MAGIC):
-        raise ProtobufError(
-            f"provided data does not appear to be a protobuf message, expected prefix {_MAGIC_TEXT}"
-        )
+        raise ProtobufError(f"provided data does not appear to be a protobuf message, expected prefix {_MAGIC_TEXT}")
     try:
         return _open(data)
     except IndexError:

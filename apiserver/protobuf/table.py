@@ -8,9 +8,9 @@
                       "terminationGracePeriodSeconds": "7 int64"}
 
 A field is its number and its type: a scalar (string, bytes, boolean, int32, int64, double), a special (quantity, time, microtime,
-int-or-string, raw, wrapped, schema-or-…), the name of a message, `[T]`, or `{T}`, a map from text. `?`: Go writes the field always,
-and its zero value means what absence means in JSON. `inline T`: T's fields stand in the same JSON object, but in a message
-of their own on the wire; its JSON name means nothing. The file is not edited by hand.
+int-or-string, raw, wrapped, schema-or-…), the name of a message, `[T]`, or `{T}`, a map from text. `?`: Go writes the field
+always, and its zero value means what absence means in JSON. `inline T`: T's fields stand in the same JSON object, but in a
+message of their own on the wire; its JSON name means nothing. The file is not edited by hand.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import orjson
 
 
 class WireField(NamedTuple):
-    """name: in JSON; drops_zero: whether a zero on the wire is absence; inline: whether type's fields stand in the same object."""
+    """name: in JSON; drops_zero: a zero on the wire is absence; inline: the type's fields stand in the same object."""
 
     name: str
     number: int

@@ -1,7 +1,7 @@
 """The bytes of protobuf: varints, tags, lengths, and how to pass over what is not known.
 
-Everything read here comes from a client: each length is checked against the end of the message that it stands in. The errors' texts
-are those of Kubernetes' generated code where it has one.
+Everything read here comes from a client: each length is checked against the end of the message that it stands in. The errors'
+texts are those of Kubernetes' generated code where it has one.
 """
 
 from __future__ import annotations

@@ -92,7 +92,9 @@ def fill(message: Any, name: str, obj: dict[str, Any], *, zeros: bool = False) -
         elif field.name in obj:
             _set(message, attribute, field.number, field.type, obj[field.name], zeros)
         elif zeros and field.drops_zero:
-            setattr(message, attribute, {"string": "", "boolean": False, "bytes": b"", "double": 0.0}.get(field.type, 0))
+            setattr(
+                message, attribute, {"string": "", "boolean": False, "bytes": b"", "double": 0.0}.get(field.type, 0)
+            )
         elif zeros and field.type in ("time", "microtime"):
             getattr(message, attribute).SetInParent()
 

@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NODE_CLIENT := @kubernetes/client-node@2.0.1
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 
@@ -20,6 +21,8 @@ $(RUN_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 
 $(TEST_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@if command -v npm >/dev/null; then npm install --silent --no-fund --no-audit --prefix $(VENV)/node $(NODE_CLIENT) \
+	  || echo 'no $(NODE_CLIENT): its tests will be skipped'; fi
 	@touch $@ $(RUN_STAMP)
 
 up: $(RUN_STAMP)  ## Start a cluster in one process, deploy examples/web.yaml, stay up until Ctrl-C

@@ -39,10 +39,10 @@ class Output(NamedTuple):
 class Kubectl:
     """The real kubectl on one kubeconfig, with a home and a cache of its own."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, binary: str = "kubectl") -> None:
         self.kubeconfig = folder / "kubeconfig"
         write_kubeconfig(self.kubeconfig, url)
-        self._binary = find_binary("kubectl")
+        self._binary = find_binary(binary)
         self._environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "KUBECONFIG": str(self.kubeconfig)}
 
     async def start(self, *arguments: str, stdin: bytes | None = None) -> asyncio.subprocess.Process:

@@ -11,9 +11,22 @@ from apiserver.auth.access import (
     is_superuser,
     refusal,
 )
+from apiserver.auth.authentication import UNSECURED_USER, Authenticator, TokenResult, find_bearer
 from apiserver.auth.bootstrap_policy import Bootstrap, build_bootstrap_policy, reconcile
+from apiserver.auth.certificates import find_certificate_user
 from apiserver.auth.escalation import FULL_AUTHORITY, escalation_text
+from apiserver.auth.impersonation import impersonate
 from apiserver.auth.rbac import RoleIndex
+from apiserver.auth.service_account_tokens import (
+    DEFAULT_SECONDS,
+    MAX_SECONDS,
+    MIN_SECONDS,
+    InvalidTokenError,
+    Lookup,
+    ServiceAccountTokens,
+)
+from apiserver.auth.signing_keys import KeyFileError, SigningKeys, make_key_file
+from apiserver.auth.token_file import TokenFileError, load_token_file, parse_tokens
 from apiserver.auth.user import (
     ADMIN_USER,
     ALL_AUTHENTICATED,
@@ -39,22 +52,40 @@ __all__ = [
     "ALWAYS_ALLOW",
     "ANONYMOUS",
     "ANONYMOUS_USER",
+    "DEFAULT_SECONDS",
     "FULL_AUTHORITY",
     "LOOPBACK_USER",
     "MASTERS",
+    "MAX_SECONDS",
+    "MIN_SECONDS",
     "SERVICE_ACCOUNT_GROUP_PREFIX",
     "SERVICE_ACCOUNT_PREFIX",
+    "UNSECURED_USER",
     "Access",
+    "Authenticator",
     "Authorizer",
     "Bootstrap",
     "Decision",
+    "InvalidTokenError",
+    "KeyFileError",
+    "Lookup",
     "RoleIndex",
     "Rules",
+    "ServiceAccountTokens",
+    "SigningKeys",
+    "TokenFileError",
+    "TokenResult",
     "User",
     "build_bootstrap_policy",
     "escalation_text",
+    "find_bearer",
+    "find_certificate_user",
     "find_service_account",
+    "impersonate",
     "is_superuser",
+    "load_token_file",
+    "make_key_file",
+    "parse_tokens",
     "reconcile",
     "refusal",
     "service_account_user",

@@ -80,7 +80,5 @@ async def _stream(incoming: web.BaseRequest, response: Response) -> web.StreamRe
     except (ConnectionError, OSError):
         pass  # the client has gone
     finally:
-        if response.close is not None:
-            await response.close()
-        await response.stream.aclose()  # type: ignore[attr-defined]
+        response.stream.close()
     return outgoing

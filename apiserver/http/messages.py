@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
 from apiserver.auth import ANONYMOUS_USER, User
 from apiserver.meta import encode
+from apiserver.storage import Lines
 
 JSON = "application/json"
 
@@ -38,15 +39,44 @@ class Request:
         self.user = user
 
 
+class Outlet(Protocol):
+    """Where a live watch goes. Nothing here may raise."""
+
+    def deliver(self, lines: Lines) -> bool:
+        """False: it has too much to send already, and the watch is over."""
+        ...
+
+    def finish(self) -> None:
+        """The regular end: everything was delivered."""
+        ...
+
+    def abort(self) -> None:
+        """The end of a watcher that was too slow."""
+        ...
+
+
+class Stream(Protocol):
+    """A body that never is whole: `initial` first, piece by piece, then `attach`; or `async for`, which does both."""
+
+    def initial(self) -> AsyncIterator[bytes]: ...
+
+    def attach(self, outlet: Outlet) -> None: ...
+
+    def close(self) -> None:
+        """At the end, whoever ends it. Safe to call twice."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
 class Response(NamedTuple):
-    """body: all of it; or `stream`: pieces to be sent as they come, until it ends (a watch). `close` ends it early."""
+    """body: all of it; or `stream`: a watch, pieces to be sent as they come."""
 
     status: int
     headers: dict[str, str]
     body: bytes = b""
-    stream: AsyncIterator[bytes] | None = None
+    stream: Stream | None = None
     warnings: tuple[str, ...] = ()
-    close: Callable[[], Awaitable[None]] | None = None
 
 
 def warning_values(warnings: tuple[str, ...]) -> list[str]:

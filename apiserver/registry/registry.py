@@ -33,13 +33,24 @@ from apiserver.errors import (
     invalid,
     not_found,
     service_unavailable,
-    too_large_resource_version,
 )
 from apiserver.kinds import Catalog, Resource
 from apiserver.meta import deep_copy, format_time, generate_name
 from apiserver.registry import deletion, metadata
 from apiserver.registry.options import DeleteOptions, WriteOptions
-from apiserver.storage import ObjectStore, Page, Position, Stored, WatchCache, WatchLimits, encode_value
+from apiserver.storage import (
+    NEWEST,
+    Feed,
+    ObjectStore,
+    Page,
+    Stored,
+    Wanted,
+    WatchCache,
+    WatchLimits,
+    encode_value,
+    find_one,
+    read_page,
+)
 from kvcluster.client import Client as KvClient
 from kvcluster.clock import Clock
 
@@ -72,6 +83,7 @@ class Registry:
         self._plugins = plugins
         self._random = Random(seed)
         self._watch_limits = watch_limits
+        self._feed = Feed(kv)
         self._stores: dict[Resource, ObjectStore] = {}
         self._caches: dict[Resource, WatchCache] = {}
         self._catalog = catalog
@@ -102,6 +114,7 @@ class Registry:
         self._is_stopped = True
         for cache in self._caches.values():
             await cache.stop()
+        await self._feed.stop()
 
     def store(self, resource: Resource) -> ObjectStore:
         """Where the objects of a resource, or of its hub, are. Raises NotFound where the catalog no longer has it."""
@@ -116,15 +129,18 @@ class Registry:
             raise service_unavailable("the server is shutting down")
         cache = self._caches.get(resource.stored)
         if cache is None:
-            cache = self._caches[resource.stored] = WatchCache(self.store(resource), self._watch_limits)
-        await cache.start()
+            cache = self._caches[resource.stored] = WatchCache(
+                self.store(resource), self._feed, self._watch_limits
+            )
+        if not cache.is_listed:
+            await cache.start()
         return cache
 
     # ---- reading ----
 
-    async def get(self, resource: Resource, namespace: str, name: str) -> Stored:
-        """Raises NotFound."""
-        stored = await self.store(resource).find(namespace, name)
+    async def get(self, resource: Resource, namespace: str, name: str, revision: int | None = None) -> Stored:
+        """The newest state; or any (revision 0), or one not older than a revision. Raises NotFound, 504 (see storage.reads)."""
+        stored = await find_one(await self.cache(resource), namespace, name, revision)
         if stored is None:
             raise not_found(resource.group, resource.plural, name)
         return as_served(resource, stored)
@@ -133,38 +149,13 @@ class Registry:
         self,
         resource: Resource,
         namespace: str = "",
+        wanted: Wanted = NEWEST,
         *,
-        revision: int = 0,
-        limit: int = 0,
-        position: Position | None = None,
         accepts: Callable[[Stored], bool] | None = None,
     ) -> Page:
-        """The newest state, or the state at a revision, from the store. `accepts` sees the hub's objects."""
-        cache = self._caches.get(resource.stored)
-        page = await self.store(resource).list(
-            namespace,
-            revision=revision,
-            limit=limit,
-            position=position,
-            accepts=accepts,
-            known=None if cache is None else cache.known,
-        )
+        """A page of the state that is wanted. `accepts` sees the hub's objects. Raises 410, 504 (see storage.reads)."""
+        page = await read_page(await self.cache(resource), namespace, accepts, wanted)
         return _page_as_served(resource, page)
-
-    async def list_not_older(
-        self, resource: Resource, namespace: str, revision: int, accepts: Callable[[Stored], bool] | None
-    ) -> Page:
-        """All of it, as it was at `revision` or later: from the watch cache where that is far enough, else from the store.
-
-        Raises 504 for a revision that the store has not reached.
-        """
-        cache = await self.cache(resource)
-        if cache.revision >= revision:
-            return _page_as_served(resource, cache.page(namespace, accepts))
-        page = await self.list(resource, namespace, accepts=accepts)
-        if page.revision < revision:
-            raise too_large_resource_version(revision, page.revision)
-        return page
 
     # ---- create ----
 
@@ -213,13 +204,23 @@ class Registry:
             await self._admit(attributes)
             raise invalid(resource.group, resource.kind, name, causes)
         await self._admit(attributes)
-        value = encode_value(_as_stored(resource, obj))
+        obj = _as_stored(resource, obj)
+        value = encode_value(obj)
         store = self.store(resource)
         if options.dry_run:
             exists = await store.find(namespace, name)
             return None if exists is not None else _unstored(store.key(namespace, name), value)
         lease = await self._lease(resource)
-        return await store.create(namespace, name, value, lease=lease)
+        return self._learn(resource, await store.create(namespace, name, value, lease=lease), obj)
+
+    def _learn(self, resource: Resource, stored: Stored | None, obj: Object) -> Stored | None:
+        """What was just written need not be decoded when it is read, or heard of. `obj` is nobody else's."""
+        if stored is not None:
+            stored.keep(obj)
+            cache = self._caches.get(resource.stored)
+            if cache is not None:
+                cache.learn(stored)
+        return stored
 
     async def _lease(self, resource: Resource) -> int:
         """Events live for an hour; one lease serves those of a minute (as Kubernetes does)."""
@@ -295,7 +296,7 @@ class Registry:
             return Stored(old.key, value, old.revision)
         if deletion.is_gone(resource, obj):
             return Stored(old.key, value, old.revision) if await store.remove(old) is not None else None
-        return await store.replace(old, value, lease=await self._lease(resource))
+        return self._learn(resource, await store.replace(old, value, lease=await self._lease(resource)), obj)
 
     # ---- delete ----
 
@@ -379,14 +380,16 @@ class Registry:
         resource = self.catalog.find(group, "v1", plural)
         if resource is None:
             return None
-        stored = await self.store(resource).find(namespace, name)
+        cache = await self.cache(resource)
+        # What is in the cache was there a moment ago at least; what is not may have been made since.
+        stored = cache.find(namespace, name) or await find_one(cache, namespace, name)
         return None if stored is None else stored.obj
 
     async def _list_core(self, plural: str) -> Objects:
         resource = self.catalog.find("", "v1", plural)
         if resource is None:
             return []
-        return [stored.obj for stored in (await self.store(resource).list()).items]
+        return [stored.obj for stored in (await read_page(await self.cache(resource), "", None)).items]
 
 
 def as_served(resource: Resource, stored: Stored) -> Stored:

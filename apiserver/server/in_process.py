@@ -36,8 +36,8 @@ class InProcessStream:
                     yield line
 
     async def close(self) -> None:
-        if self._response.close is not None:
-            await self._response.close()
+        if self._response.stream is not None:
+            self._response.stream.close()
 
 
 class InProcessTransport:

@@ -18,6 +18,7 @@ from apiserver.storage.stored import Stored
 ADDED, MODIFIED, DELETED, BOOKMARK = "ADDED", "MODIFIED", "DELETED", "BOOKMARK"
 
 Accepts = Callable[[Stored], bool]
+Frame = Callable[[bytes], bytes]
 
 
 class Render(Protocol):
@@ -40,37 +41,55 @@ class JsonRender:
 class Change:
     """One change of one object. `now`: None for a deletion; `before`: None for a creation."""
 
-    __slots__ = ("revision", "now", "before", "_lines")
+    __slots__ = ("revision", "now", "before", "size_bytes", "_gone")
 
     def __init__(self, revision: int, now: Stored | None, before: Stored | None) -> None:
         self.revision = revision
         self.now = now
         self.before = before
-        self._lines: dict[tuple[str, Hashable], bytes] = {}
+        # About what keeping it costs: the state before is nobody's but the ring's.
+        self.size_bytes = 200 + (before.size_bytes if before is not None else 0)
+        self._gone: Stored | None = None
 
     def heard(self, accepts: Accepts | None) -> tuple[str, Stored] | None:
         """What a watcher that accepts such objects hears, or None."""
-        matches = self.now is not None and (accepts is None or accepts(self.now))
-        matched = self.before is not None and (accepts is None or accepts(self.before))
-        if matches:
-            assert self.now is not None
-            return (MODIFIED if matched else ADDED), self.now
-        if matched:
-            assert self.before is not None
-            return DELETED, self.before.at(self.revision)
+        now, before = self.now, self.before
+        if now is not None and (accepts is None or accepts(now)):
+            return (MODIFIED if before is not None and (accepts is None or accepts(before)) else ADDED), now
+        if before is not None and (accepts is None or accepts(before)):
+            if self._gone is None:  # one copy, so that its bytes are spliced once for all groups
+                self._gone = before.at(self.revision)
+            return DELETED, self._gone
         return None
 
-    def line(self, type: str, stored: Stored, render: Render) -> bytes:
-        """The line for everyone but those whose first it is."""
-        key = (type, render.key)
-        line = self._lines.get(key)
-        if line is None:
-            line = self._lines[key] = render(type, stored, False)
-        return line
+
+class Lines:
+    """Lines of one or more changes for all watchers of a group. revision: of the last; `framed`: as a transport wants them."""
+
+    __slots__ = ("revision", "data", "count", "_frame", "_framed")
+
+    def __init__(self, revision: int, data: bytes, count: int) -> None:
+        self.revision = revision
+        self.data = data
+        self.count = count
+        self._frame: Frame | None = None
+        self._framed = b""
+
+    def framed(self, frame: Frame) -> bytes:
+        """`frame(data)`, made once for all who use the same frame."""
+        if self._frame is not frame:
+            self._frame, self._framed = frame, frame(self.data)
+        return self._framed
 
 
 class WatchLimits(NamedTuple):
-    """ring: changes kept for watchers that come late; older ones get 410. queue: lines a watcher may be behind; more ends it."""
+    """What a watch cache may hold.
+
+    ring, ring_bytes: changes kept for watchers that come late; older ones get 410.
+    queue, queue_bytes: what a watcher may be behind; more ends it.
+    """
 
     ring: int = 10_000
-    queue: int = 2_000
+    ring_bytes: int = 64 * 1024 * 1024
+    queue: int = 10_000
+    queue_bytes: int = 16 * 1024 * 1024

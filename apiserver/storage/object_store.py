@@ -47,7 +47,7 @@ class ObjectStore:
     async def find(self, namespace: str, name: str) -> Stored | None:
         """The newest state, or None."""
         found = await self.kv.get(self.key(namespace, name))
-        return None if found.kv is None else _stored(found.kv)
+        return None if found.kv is None or not is_readable(found.kv) else _stored(found.kv)
 
     async def create(self, namespace: str, name: str, value: bytes, *, lease: int = 0) -> Stored | None:
         """None where the key exists already."""
@@ -68,6 +68,19 @@ class ObjectStore:
     async def revision(self) -> int:
         """The store's newest revision."""
         return (await self.kv.get(self.prefix.encode())).revision
+
+    async def list_all(self, step: int) -> tuple[list[Stored], int]:
+        """Every object as of one revision, and that revision; `step` keys at a time. Raises CompactedError."""
+        begin, end = self.key_prefix(), prefix_end(self.key_prefix())
+        items: list[Stored] = []
+        revision = 0
+        while True:
+            answer = await self.kv.range(begin, end, revision=revision, limit=step)
+            revision = revision or answer.revision
+            items += [_stored(kv) for kv in answer.kvs if is_readable(kv)]
+            if not answer.more:
+                return items, revision
+            begin = answer.kvs[-1].key + b"\x00"
 
     async def list(
         self,
@@ -99,6 +112,8 @@ class ObjectStore:
                 raise too_large_resource_version(revision, await self.revision()) from error
             revision = revision or answer.revision
             for number, kv in enumerate(answer.kvs, 1):
+                if not is_readable(kv):
+                    continue
                 stored = (known(kv) if known is not None else None) or _stored(kv)
                 if accepts is None or accepts(stored):
                     items.append(stored)
@@ -112,6 +127,11 @@ class ObjectStore:
                     return Page(items, revision, token, left if accepts is None else None)
             if not answer.more:
                 return Page(items, revision)
+
+
+def is_readable(kv: KeyValue) -> bool:
+    """Whether it is JSON. Others write to the store too; what is none of ours is passed over, and never breaks a list."""
+    return kv.value.startswith(b"{")
 
 
 def _stored(kv: KeyValue) -> Stored:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import orjson
 
-from apiserver.errors import bad_request
+from apiserver.errors import StatusError, bad_request
 
 VERSION = "meta.k8s.io/v1"
 
@@ -28,10 +28,26 @@ def encode_continue(position: Position) -> str:
 def decode_continue(text: str) -> Position:
     """Raises BadRequest for what no server of this kind gave out."""
     try:
-        token = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        version, revision, start = token["v"], token["rv"], token["start"]
-    except (binascii.Error, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        raise bad_request("invalid continue token: continue key is not valid: it cannot be decoded") from None
-    if version != VERSION or type(revision) is not int or abs(revision) >= 2**63 or not isinstance(start, str):
-        raise bad_request("invalid continue token: continue key is not valid: unrecognized token")
+        raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        raise _invalid("continue key is not valid: illegal base64 data") from None
+    try:
+        token = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        first = raw.decode("utf-8", "replace")[:1]
+        why = f"invalid character {first!r} looking for beginning of value" if raw else "unexpected end of JSON input"
+        raise _invalid(f"continue key is not valid: {why}") from None
+    if not isinstance(token, dict) or token.get("v") != VERSION:
+        raise _invalid("continue key is not valid: server does not recognize this encoded version")
+    revision, start = token.get("rv", 0), token.get("start", "")
+    if type(revision) is not int or not revision or not -1 <= revision < 2**63:
+        raise _invalid(f"continue key is not valid: incorrect encoded start resourceVersion (version {VERSION})")
+    if not isinstance(start, str) or not start:
+        raise _invalid(f"continue key is not valid: encoded start key empty (version {VERSION})")
+    if any(part in ("", ".", "..") for part in start.split("/")):
+        raise _invalid(f"continue key is not valid: {start}")
     return Position(revision, start)
+
+
+def _invalid(why: str) -> StatusError:
+    return bad_request(f"invalid continue token: {why}")

@@ -1,7 +1,8 @@
 """A stored object: its bytes, its revision, and what is made of them at most once.
 
 Values are JSON without a resourceVersion: that is the key's mod_revision, and is spliced into the bytes on the way out, so
-reading, listing and watching never encode an object. `obj` is decoded when somebody looks inside; nobody mutates it.
+reading, listing and watching never encode an object. `obj` is decoded when somebody looks inside; nobody mutates it. Once
+the bytes are spliced they alone are kept: a cache holds each object's text once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ _FIRST_FIELDS = ("kind", "apiVersion", "metadata")
 
 def encode_value(obj: dict[str, Any]) -> bytes:
     """The value to store: kind, apiVersion and metadata first, no resourceVersion."""
-    metadata = {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}
+    metadata = obj["metadata"]
+    if "resourceVersion" in metadata:
+        metadata = {key: value for key, value in metadata.items() if key != "resourceVersion"}
     ordered = {"kind": obj.get("kind", ""), "apiVersion": obj.get("apiVersion", ""), "metadata": metadata}
     ordered.update((key, value) for key, value in obj.items() if key not in _FIRST_FIELDS)
     return orjson.dumps(ordered)
@@ -28,16 +31,37 @@ def encode_value(obj: dict[str, Any]) -> bytes:
 class Stored:
     """`value`: the bytes as stored; `revision`: which becomes the resourceVersion; 0 = not stored (dry run), it has none."""
 
-    __slots__ = ("key", "value", "revision", "origin", "_encoded", "_obj", "_views")
+    __slots__ = ("key", "revision", "origin", "_value", "_encoded", "_at", "_obj", "_views")
 
     def __init__(self, key: bytes, value: bytes, revision: int, origin: Stored | None = None) -> None:
         self.key = key
-        self.value = value
         self.revision = revision
         self.origin = origin  # of a view: what is stored
+        self._value: bytes | None = value
         self._encoded: bytes | None = None
+        self._at = 0
         self._obj: dict[str, Any] | None = None
         self._views: dict[Hashable, Stored] | None = None
+
+    @property
+    def value(self) -> bytes:
+        value = self._value
+        if value is None:
+            encoded, at = self._encoded, self._at
+            assert encoded is not None
+            spliced = len(self._version(encoded[at : at + 1]))
+            begin = at - spliced
+            value = encoded[:begin] + encoded[at:]
+        return value
+
+    def _version(self, following: bytes) -> bytes:
+        """What is spliced in, in front of `following`."""
+        return b'"resourceVersion":"%d"%b' % (self.revision, b"" if following == b"}" else b",")
+
+    @property
+    def size_bytes(self) -> int:
+        """Of its text."""
+        return len(self._encoded if self._encoded is not None else self._value or b"")
 
     @property
     def encoded(self) -> bytes:
@@ -48,7 +72,8 @@ class Stored:
         return encoded
 
     def _splice(self) -> bytes:
-        value = self.value
+        value = self._value
+        assert value is not None
         if not self.revision:
             return value
         at = value.find(_METADATA)
@@ -56,19 +81,29 @@ class Stored:
         if at < 0 or value.count(b"{", 0, at) != 1:
             return orjson.dumps(self.obj)
         at += len(_METADATA)
-        comma = b"" if value[at : at + 1] == b"}" else b","
-        return b"".join((value[:at], b'"resourceVersion":"%d"' % self.revision, comma, value[at:]))
+        version = self._version(value[at : at + 1])
+        self._at = at + len(version)
+        self._value = None
+        return b"".join((value[:at], version, value[at:]))
 
     @property
     def obj(self) -> dict[str, Any]:
         """The decoded object, with its resourceVersion. Shared: copy before changing."""
         obj = self._obj
         if obj is None:
-            obj = orjson.loads(self.value)
-            if self.revision:
-                obj.setdefault("metadata", {})["resourceVersion"] = str(self.revision)
+            if self._value is None:
+                obj = orjson.loads(self._encoded or b"")
+            else:
+                obj = orjson.loads(self._value)
+                if self.revision:
+                    obj.setdefault("metadata", {})["resourceVersion"] = str(self.revision)
             self._obj = obj
         return obj
+
+    def keep(self, obj: dict[str, Any]) -> None:
+        """`obj` is what the value says, and nobody changes it any more: it need not be decoded."""
+        obj["metadata"]["resourceVersion"] = str(self.revision)
+        self._obj = obj
 
     def view(self, key: Hashable, convert: Callable[[dict[str, Any]], dict[str, Any]]) -> Stored:
         """The same state in another version, converted once. key: which; convert: private copy → whole object."""

@@ -1,261 +1,347 @@
-"""One KV watch of a resource, decoded once, shared by everyone who watches it.
+"""What is there of one resource, and what happened to it of late: the state that reads and watches are served from.
 
-    stopped ──start──▶ listing ──▶ watching ──KV watch lost to compaction──▶ listing …
-                                          │ each change: into the ring, then to every group of watchers
+    unlisted ──start──▶ listing ──▶ listed: each change goes into the state, the ring, and to every group of watchers
+        ▲                                │
+        └── the feed lost its watch ◀────┘   every watcher is told 410; the next reader lists again
 
-Watchers with the same (namespace, selectors, media type) are a group: the group decides once per change whether they hear of it,
-and they share the line. A watcher that does not read is not waited for: beyond its queue it is ended, and comes back by itself.
+The state is what the store had at `revision`, exactly: the feed (feed.py) hands out every change in order, and drops none. The
+same version of an object is decoded and spliced once, whichever way it came: by the feed, by a list from the store (`known`),
+or by the writer itself, who hands in what it has decoded anyway (`learn`).
 
-The cache answers "what is there" only to those who said how old the answer may be (resourceVersion "0" or N). Everyone else is
-answered by the store, and a watcher hears from here what is newer than that answer, so nothing it hears is stale or missed,
-however far the cache lags. What the store returns is still looked up here by (key, revision): the same version of an object is
-decoded and spliced once, whichever way it came.
-
-Nobody may subscribe between the loss of the KV watch and the new list: what happened in between is in no ring.
+Nobody may subscribe between the loss of the watch and the new list: what happened in between is in no ring.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from sortedcontainers import SortedDict
 
-from apiserver.errors import StatusError, expired
-from apiserver.storage.events import Accepts, Change, Render, WatchLimits
-from apiserver.storage.object_store import ObjectStore, Page
+from apiserver.errors import expired
+from apiserver.storage.events import Accepts, Change, Lines, Render, WatchLimits
+from apiserver.storage.feed import Feed
+from apiserver.storage.object_store import ObjectStore, Page, is_readable
+from apiserver.storage.pages import Position, encode_continue
 from apiserver.storage.stored import Stored
+from apiserver.storage.subscribers import Group, Subscriber, Trigger
 from kvcluster.client import Event, KeyValue, prefix_end
 from kvcluster.errors import CompactedError
 
-log = logging.getLogger(__name__)
-
-RETRY_S = 0.5
-
-
-class Subscriber:
-    """One watcher's queue: lines, then the end. `error` says why it ended, None = no more."""
-
-    __slots__ = ("error", "is_first", "after", "group", "_lines", "_limit", "_ready", "_ended")
-
-    def __init__(self, limit: int, group: Group, after: int, is_first: bool) -> None:
-        self.error: StatusError | None = None
-        self.is_first = is_first
-        self.after = after  # what it has seen already; this cache may be behind that
-        self.group = group
-        self._lines: deque[tuple[int, bytes]] = deque()
-        self._limit = limit
-        self._ready = asyncio.Event()
-        self._ended = False
-
-    def push(self, revision: int, line: bytes) -> bool:
-        """False: the queue is full, and the watcher is over."""
-        if self._ended:
-            return False
-        if len(self._lines) >= self._limit:
-            self.end()
-            return False
-        self._lines.append((revision, line))
-        self._ready.set()
-        return True
-
-    def end(self, error: StatusError | None = None) -> None:
-        if not self._ended:
-            self._ended = True
-            self.error = error
-            self._ready.set()
-
-    async def wait(self) -> list[tuple[int, bytes]]:
-        """(revision, line) of everything queued, at least one; an empty list at the end."""
-        while not self._lines:
-            if self._ended:
-                return []
-            self._ready.clear()
-            await self._ready.wait()
-        return self.take()
-
-    def take(self) -> list[tuple[int, bytes]]:
-        """What is queued now, perhaps nothing. Whoever gives up waiting looks here first: lines may have come meanwhile."""
-        lines = list(self._lines)
-        self._lines.clear()
-        return lines
-
-
-class Group:
-    """Watchers who want the same; `key` says what."""
-
-    __slots__ = ("key", "accepts", "render", "members")
-
-    def __init__(self, key: Hashable, accepts: Accepts | None, render: Render) -> None:
-        self.key = key
-        self.accepts = accepts
-        self.render = render
-        self.members: dict[Subscriber, None] = {}
-
-    def publish(self, change: Change) -> None:
-        heard = change.heard(self.accepts)
-        if heard is None:
-            return
-        type, stored = heard
-        for subscriber in list(self.members):
-            if change.revision <= subscriber.after:
-                continue
-            if subscriber.is_first:
-                subscriber.is_first = False
-                line = self.render(type, stored, True)
-            else:
-                line = change.line(type, stored, self.render)
-            if not subscriber.push(change.revision, line):
-                del self.members[subscriber]
+MAX_LEARNED = 1000
+"""Own writes that have not come back by the feed yet; beyond it they are decoded again."""
+LIST_KEYS = 10_000
+"""Keys read at a time: one answer with 100,000 objects would block everybody."""
 
 
 class WatchCache:
-    """See the module. `revision`: everything up to it has been published."""
+    """See the module. A Sink of the feed."""
 
-    def __init__(self, store: ObjectStore, limits: WatchLimits = WatchLimits()) -> None:  # noqa: B008 - immutable
-        self.revision = 0
-        self._store = store
+    def __init__(self, store: ObjectStore, feed: Feed, limits: WatchLimits = WatchLimits()) -> None:  # noqa: B008
+        self.store = store
+        self.feed = feed
+        self.changed_revision = 0
+        """Of the newest change, or of the list: the state has been the same since."""
         self._limits = limits
+        self._prefix = store.prefix.encode()
         self._objects: SortedDict[bytes, Stored] = SortedDict()
         self._ring: deque[Change] = deque()
+        self._ring_bytes = 0
         self._oldest = 0  # changes after this revision are in the ring
+        self._listed_revision = 0
+        self._is_listed = False
+        self._listing: asyncio.Task[None] | None = None
+        self._held: list[Event] | None = None  # heard while listing
         self._groups: dict[Hashable, Group] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._listed = asyncio.Event()  # clear while there is no list that the KV watch goes on from
+        self._asked: dict[Group, None] = {}  # groups without a trigger
+        self._triggered: dict[str, tuple[Callable[[Stored], str], dict[str, dict[Group, None]]]] = {}
+        self._dirty: dict[Group, None] = {}
+        self._learned: dict[bytes, Stored] = {}
+
+    # ---- life ----
 
     async def start(self) -> None:
-        """Returns once a list is there: the first, or the one after the KV watch was lost; at once otherwise."""
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run(), name=f"watch cache {self._store.prefix}")
-        await self._listed.wait()
+        """Returns once a list is there; at once if it is. Raises what the store says."""
+        while not self._is_listed:
+            if self._listing is None:
+                self._listing = asyncio.get_running_loop().create_task(
+                    self._list(), name=f"listing {self.store.prefix}"
+                )
+                self._listing.add_done_callback(self._end_listing)
+            await asyncio.shield(self._listing)
+
+    def _end_listing(self, task: asyncio.Task[None]) -> None:
+        if self._listing is task:
+            self._listing = None
+        if not task.cancelled():
+            task.exception()  # those who waited have it, or have gone
 
     async def stop(self) -> None:
         """Every watcher ends."""
-        for group in self._groups.values():
-            for subscriber in group.members:
-                subscriber.end()
+        self.feed.remove(self._prefix, self)
+        if self._listing is not None:
+            self._listing.cancel()
+            await asyncio.wait({self._listing})
+        self._is_listed = False
+        self._end_all()
+        self._forget()
+
+    async def _list(self) -> None:
+        while True:
+            await self.feed.start()
+            generation = self.feed.generation
+            self._held = []
+            self.feed.add(self._prefix, self)
+            try:
+                items, revision = await self.store.list_all(LIST_KEYS)
+            except CompactedError:
+                continue
+            except BaseException:
+                self._held = None
+                raise
+            if generation == self.feed.generation and self.feed.is_open:
+                break
+        self._objects = SortedDict((stored.key, stored) for stored in items)
+        self._listed_revision = self._oldest = self.changed_revision = revision
+        held, self._held = self._held, None
+        self._is_listed = True
+        for event in held or ():
+            self.take(event)
+        self.flush()
+
+    def lose(self) -> None:
+        """What the feed brings from now on does not follow on what is here."""
+        if self._is_listed:
+            self._is_listed = False
+            error = expired("The resourceVersion for the provided watch is too old.")
+            self._end_all(error)
+            self._forget()
+
+    def _end_all(self, error: Exception | None = None) -> None:
+        groups = list(self._groups.values())
         self._groups.clear()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-            self._task = None
-        self._listed.clear()
+        self._asked.clear()
+        self._triggered.clear()
+        self._dirty.clear()
+        for group in groups:
+            for subscriber in group.watchers():
+                subscriber.end(error)  # type: ignore[arg-type]
+            group.members.clear()
+            group.newcomers.clear()
+
+    def _forget(self) -> None:
+        self._objects = SortedDict()
+        self._ring.clear()
+        self._ring_bytes = 0
+        self._learned.clear()
+
+    # ---- what is there ----
+
+    @property
+    def is_listed(self) -> bool:
+        return self._is_listed
+
+    @property
+    def revision(self) -> int:
+        """What is here is what the store had at this revision."""
+        return max(self.feed.revision, self._listed_revision)
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def find(self, namespace: str, name: str) -> Stored | None:
+        return self._objects.get(self.store.key(namespace, name))
 
     def known(self, kv: KeyValue) -> Stored | None:
         """This very version of the object, if it is here: perhaps decoded and spliced already."""
         stored = self._objects.get(kv.key)
         return stored if stored is not None and stored.revision == kv.mod_revision else None
 
-    def page(self, namespace: str = "", accepts: Accepts | None = None) -> Page:
-        """What is there, in key order, as of `revision`."""
-        begin = self._store.key_prefix(namespace)
-        stored = [self._objects[key] for key in self._objects.irange(begin, prefix_end(begin), (True, False))]
-        return Page(stored if accepts is None else [each for each in stored if accepts(each)], self.revision)
+    def page(
+        self,
+        namespace: str = "",
+        accepts: Accepts | None = None,
+        *,
+        revision: int = 0,
+        limit: int = 0,
+        position: Position | None = None,
+    ) -> Page:
+        """What is there, in key order; limit and position as in ObjectStore.list. revision: what to call the state, since when
+        nothing has changed; by default the newest."""
+        objects = self._objects
+        revision = revision or self.revision
+        prefix = self.store.key_prefix(namespace)
+        begin, end = prefix if position is None else prefix + position.start.encode(), prefix_end(prefix)
+        if not limit and begin == self._prefix:
+            every = list(objects.values())
+            return Page(every if accepts is None else [each for each in every if accepts(each)], revision)
+        keys = objects.irange(begin, end, (True, False))
+        if not limit:
+            stored = [objects[key] for key in keys]
+            return Page(stored if accepts is None else [each for each in stored if accepts(each)], revision)
+        items: list[Stored] = []
+        for key in keys:
+            each = objects[key]
+            if accepts is None or accepts(each):
+                items.append(each)
+                if len(items) == limit:
+                    left = objects.bisect_left(end) - objects.bisect_right(key)
+                    if not left:
+                        break
+                    token = encode_continue(Position(revision, f"{key[len(prefix) :].decode()}\0"))
+                    return Page(items, revision, token, left if accepts is None else None)
+        return Page(items, revision)
+
+    def learn(self, stored: Stored) -> None:
+        """The outcome of a write, for when the feed brings it: it need not be decoded and spliced again."""
+        if self._is_listed and stored.revision > self.changed_revision:
+            if len(self._learned) >= MAX_LEARNED:
+                self._learned.clear()
+            self._learned[stored.key] = stored
+
+    # ---- watchers ----
 
     def subscribe(
-        self, after: int, key: Hashable, accepts: Accepts | None, render: Render, *, is_first: bool
+        self,
+        after: int,
+        key: Hashable,
+        accepts: Accepts | None,
+        render: Render,
+        *,
+        is_first: bool,
+        trigger: Trigger | None = None,
     ) -> Subscriber:
         """A watcher of what happens after revision `after`. Raises 410 Expired where that is no longer in the ring.
 
-        key: (namespace, selectors), equal for watchers with an equal `accepts`. is_first: nothing was sent to it before.
+        key: (namespace, selectors), equal for watchers with an equal `accepts`. is_first: nothing was sent to it before, and
+        the render begins with something else. trigger: a field that `accepts` wants to be equal to something.
         """
-        if not self._listed.is_set():
+        if not self._is_listed:
             raise expired("the watch cache is listing again")
         if after < self._oldest:
             raise expired(f"too old resource version: {after} ({self._oldest})")
         group_key = (key, render.key)
         group = self._groups.get(group_key)
         if group is None:
-            group = self._groups[group_key] = Group(group_key, accepts, render)
-        subscriber = Subscriber(self._limits.queue, group, after, is_first)
-        if after < self.revision:
+            group = self._add_group(Group(group_key, accepts, render, trigger))
+        group.flush()
+        subscriber = Subscriber(self._limits, group, after, is_first)
+        if after < self.changed_revision:
             self._replay(subscriber, after)
-        group.members[subscriber] = None
+        if subscriber.is_first or after > self.revision:
+            group.newcomers[subscriber] = None
+        else:
+            group.join(subscriber)
         return subscriber
+
+    def _add_group(self, group: Group) -> Group:
+        self._groups[group.key] = group
+        trigger = group.trigger
+        if trigger is None:
+            self._asked[group] = None
+        else:
+            _, by_value = self._triggered.setdefault(trigger.label, (trigger.read, {}))
+            by_value.setdefault(trigger.value, {})[group] = None
+        return group
+
+    def _remove_group(self, group: Group) -> None:
+        if self._groups.get(group.key) is not group:
+            return
+        del self._groups[group.key]
+        self._asked.pop(group, None)
+        trigger = group.trigger
+        if trigger is not None:
+            _, by_value = self._triggered[trigger.label]
+            groups = by_value[trigger.value]
+            del groups[group]
+            if not groups:
+                del by_value[trigger.value]
+            if not by_value:
+                del self._triggered[trigger.label]
 
     def _replay(self, subscriber: Subscriber, after: int) -> None:
         group = subscriber.group
-        for change in self._ring:
-            if change.revision > after:
-                heard = change.heard(group.accepts)
-                if heard is not None:
-                    type, stored = heard
-                    line = (
-                        group.render(type, stored, True)
-                        if subscriber.is_first
-                        else change.line(type, stored, group.render)
-                    )
-                    subscriber.is_first = False
-                    subscriber.push(change.revision, line)
+        missed: list[Change] = []
+        for change in reversed(self._ring):
+            if change.revision <= after:
+                break
+            missed.append(change)
+        lines: list[bytes] = []
+        for change in reversed(missed):
+            heard = change.heard(group.accepts)
+            if heard is not None:
+                lines.append(group.render(*heard, subscriber.is_first))
+                subscriber.is_first = False
+        if lines and not subscriber.push(Lines(self.changed_revision, b"".join(lines), len(lines))):
+            subscriber.end()
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Safe to call twice, and for a watcher that has ended."""
-        subscriber.end()
         group = subscriber.group
-        group.members.pop(subscriber, None)
-        if not group.members and self._groups.get(group.key) is group:
-            del self._groups[group.key]
+        group.remove(subscriber)
+        subscriber.end()
+        if group.is_empty:
+            self._remove_group(group)
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self._list()
-                self._listed.set()
-                await self._watch()
-                log.warning("%s: the store ended the watch; listing again", self._store.prefix)
-                self._expire()
-                await asyncio.sleep(RETRY_S)
-            except CompactedError:
-                log.warning("%s: the watch fell behind compaction; listing again", self._store.prefix)
-                self._expire()
-            except asyncio.CancelledError:
-                raise
-            except Exception:
-                log.exception("%s: watching the store", self._store.prefix)
-                self._expire()
-                await asyncio.sleep(RETRY_S)
+    @property
+    def watchers(self) -> int:
+        return sum(len(group.members) + len(group.newcomers) for group in self._groups.values())
 
-    def _expire(self) -> None:
-        self._listed.clear()
-        error = expired("The resourceVersion for the provided watch is too old.")
-        for group in self._groups.values():
-            for subscriber in group.members:
-                subscriber.end(error)
-        self._groups.clear()
+    # ---- the feed's Sink ----
 
-    async def _list(self) -> None:
-        page = await self._store.list()
-        self._objects = SortedDict((stored.key, stored) for stored in page.items)
-        self._ring.clear()
-        self._oldest = self.revision = page.revision
-
-    async def _watch(self) -> None:
-        prefix = self._store.prefix.encode()
-        watcher = await self._store.kv.watch(
-            prefix, prefix_end(prefix), start_revision=self.revision + 1, progress_notify=True
-        )
-        try:
-            async for batch in watcher:
-                for event in batch.events:
-                    self._take(event)
-                self.revision = max(self.revision, batch.revision)
-        finally:
-            await watcher.close()
-
-    def _take(self, event: Event) -> None:
+    def take(self, event: Event) -> None:
+        if not self._is_listed:
+            if self._held is not None:
+                self._held.append(event)
+            return
         key, revision = event.kv.key, event.kv.mod_revision
+        if revision <= self._listed_revision:
+            return  # the list had it
         before = self._objects.get(key)
-        if event.is_delete:
-            self._objects.pop(key, None)
+        learned = self._learned.pop(key, None) if self._learned else None
+        if event.is_delete or not is_readable(event.kv):
+            if self._objects.pop(key, None) is None:
+                return  # nobody knew of it: what is not an object was deleted, or written
             now = None
         else:
-            now = self._objects[key] = Stored(key, event.kv.value, revision)
+            now = learned if learned is not None and learned.revision == revision else None
+            if now is None:
+                now = Stored(key, event.kv.value, revision)
+            self._objects[key] = now
+        self.changed_revision = revision
         change = Change(revision, now, before)
-        self._ring.append(change)
-        if len(self._ring) > self._limits.ring:
-            self._oldest = self._ring.popleft().revision
-        self.revision = revision
-        for group in list(self._groups.values()):
-            group.publish(change)
+        self._remember(change)
+        self._publish(change)
+
+    def _remember(self, change: Change) -> None:
+        ring, limits = self._ring, self._limits
+        ring.append(change)
+        self._ring_bytes += change.size_bytes
+        while len(ring) > limits.ring or self._ring_bytes > limits.ring_bytes:
+            oldest = ring.popleft()
+            self._ring_bytes -= oldest.size_bytes
+            self._oldest = oldest.revision
+
+    def _publish(self, change: Change) -> None:
+        lines: dict[Hashable, bytes] = {}
+        dirty = self._dirty
+        for group in self._asked:
+            if group.publish(change, lines):
+                dirty[group] = None
+        if self._triggered:
+            for read, by_value in self._triggered.values():
+                values = {read(stored): None for stored in (change.now, change.before) if stored is not None}
+                for value in values:
+                    for group in by_value.get(value, ()):
+                        if group.publish(change, lines):
+                            dirty[group] = None
+
+    def flush(self) -> None:
+        dirty = self._dirty
+        if dirty:
+            for group in dirty:
+                group.flush()
+                if group.is_empty:
+                    self._remove_group(group)
+            dirty.clear()

@@ -30,7 +30,6 @@ DIFFERENCES: dict[str, set[str]] = {
     "unknown content type": {".message"},  # protobuf is not among the types that are taken
     "cbor content type": {".message"},
     "future resourceVersion": {".message"},  # names the current revision
-    "bad continue": {".message", ".details"},  # Go's words for bad JSON
     "service bad name": {".spec.clusterIP", ".spec.clusterIPs"},  # which address is free
     "strategic merge containers": NO_CONTROLLERS,
     "strategic delete directive": NO_CONTROLLERS,

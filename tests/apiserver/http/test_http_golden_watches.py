@@ -3,8 +3,6 @@
 testdata/golden_watches.json holds what was streamed while one ConfigMap lived its life: created with label t=1, data changed,
 label t=2, label t=1 again, a patch that changes nothing, deleted. Recordings that begin in the past repeat that life; here each
 watch begins at the present and sees it once, so the end of the recording is what is compared.
-
-Different on purpose: a watch that allows bookmarks also gets one when its time is over, however short that was.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from apiserver.errors import StatusError
+from apiserver.storage import Feed, Lines, Subscriber
 from kvcluster import Cluster
 from kvcluster.client import Watcher
 from kvcluster.errors import CompactedError
@@ -38,6 +40,9 @@ class LosableWatcher:
         if not self._lost.done():
             self._lost.set_result(None)
 
+    async def request_progress(self) -> None:
+        await self._watcher.request_progress()
+
     async def close(self) -> None:
         await self._watcher.close()
 
@@ -66,6 +71,59 @@ class FaultyKv:
             return answer
 
         return call
+
+
+class Ears:
+    """A watcher that writes down what it hears. room: lines it takes before it is too slow."""
+
+    def __init__(self, subscriber: Subscriber, room: int = 1_000_000, attached: bool = True) -> None:
+        self.subscriber = subscriber
+        self.lines: list[bytes] = []
+        self.pieces: list[Lines] = []
+        self.is_over = False
+        self.error: StatusError | None = None
+        self._room = room
+        self._heard = asyncio.Event()
+        if attached:
+            subscriber.attach(self)
+
+    def deliver(self, lines: Lines) -> bool:
+        if len(self.lines) + lines.count > self._room:
+            return False
+        assert lines.data.count(b"\n") == lines.count
+        self.pieces.append(lines)
+        self.lines += lines.data.splitlines()
+        self._heard.set()
+        return True
+
+    def over(self, error: StatusError | None) -> None:
+        assert not self.is_over
+        self.is_over = True
+        self.error = error
+        self._heard.set()
+
+    async def next(self, count: int) -> list[bytes]:
+        """The next `count` lines, which are taken off; fails where the watch ends before."""
+        async with asyncio.timeout(10):
+            while len(self.lines) < count:
+                assert not self.is_over, f"the watch ended after {self.lines}: {self.error}"
+                self._heard.clear()
+                await self._heard.wait()
+        taken, self.lines = self.lines[:count], self.lines[count:]
+        return taken
+
+    async def end(self) -> None:
+        async with asyncio.timeout(10):
+            while not self.is_over:
+                self._heard.clear()
+                await self._heard.wait()
+
+
+@pytest.fixture
+async def feed(kv) -> AsyncIterator[Feed]:
+    feed = Feed(kv)
+    yield feed
+    await feed.stop()
 
 
 @pytest.fixture

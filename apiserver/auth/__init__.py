@@ -15,6 +15,7 @@ from apiserver.auth.authentication import UNSECURED_USER, Authenticator, TokenRe
 from apiserver.auth.bootstrap_policy import Bootstrap, build_bootstrap_policy, reconcile
 from apiserver.auth.certificates import find_certificate_user
 from apiserver.auth.escalation import FULL_AUTHORITY, escalation_text
+from apiserver.auth.gate import Gate, open_gate
 from apiserver.auth.impersonation import impersonate
 from apiserver.auth.rbac import RoleIndex
 from apiserver.auth.service_account_tokens import (
@@ -66,6 +67,7 @@ __all__ = [
     "Authorizer",
     "Bootstrap",
     "Decision",
+    "Gate",
     "InvalidTokenError",
     "KeyFileError",
     "Lookup",
@@ -85,6 +87,7 @@ __all__ = [
     "is_superuser",
     "load_token_file",
     "make_key_file",
+    "open_gate",
     "parse_tokens",
     "reconcile",
     "refusal",

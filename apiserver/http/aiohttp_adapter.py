@@ -29,14 +29,32 @@ def build_handler(pipeline: Pipeline) -> web.Server:
         query: dict[str, str] = {}
         for name, value in incoming.query.items():
             query.setdefault(name, value)
-        headers = {name.lower(): value for name, value in incoming.headers.items()}
-        request = Request(incoming.method, incoming.path, query, headers, body)
+        headers = _read_headers(incoming)
+        request = Request(incoming.method, incoming.path, query, headers, body, certificate=_certificate(incoming))
         response = await pipeline.handle(request)
         if response.stream is None:
             return _whole(response)
         return await _stream(incoming, response)
 
     return web.Server(handle, handler_cancellation=True, access_log=None)
+
+
+def _read_headers(incoming: web.BaseRequest) -> dict[str, str]:
+    """The last value of each name; of Impersonate-* all of them, with newlines, which no header can hold."""
+    headers: dict[str, str] = {}
+    for name, value in incoming.headers.items():
+        name = name.lower()
+        if name.startswith("impersonate-") and name in headers:
+            value = f"{headers[name]}\n{value}"
+        headers[name] = value
+    return headers
+
+
+def _certificate(incoming: web.BaseRequest) -> bytes:
+    """The client's certificate as DER, once TLS has found it good; b"" without one."""
+    transport = incoming.transport
+    secured = transport.get_extra_info("ssl_object") if transport is not None else None
+    return (secured.getpeercert(binary_form=True) or b"") if secured is not None else b""
 
 
 class _TooLargeError(Exception):

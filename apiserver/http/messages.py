@@ -7,20 +7,23 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from apiserver.auth import ANONYMOUS_USER, User
+from apiserver.auth import ANONYMOUS_USER, Gate, User, open_gate
 from apiserver.meta import encode
 from apiserver.storage import Lines
 
 JSON = "application/json"
+_OPEN = open_gate()
 
 
 class Request:
     """method in upper case; path decoded; query: the first value of each name; headers with lower-case names.
 
-    user: who asks; set by the pipeline's authentication, or by a caller in the same process.
+    user: who asks; set by the pipeline's authentication, or by a caller in the same process. certificate: the client's, as DER,
+    checked by TLS; b"" without one. gate: who decides over the request; set by the pipeline. A header that came several times
+    has its last value; Impersonate-* headers have all of them, with newlines.
     """
 
-    __slots__ = ("method", "path", "query", "headers", "body", "user")
+    __slots__ = ("method", "path", "query", "headers", "body", "user", "certificate", "gate")
 
     def __init__(
         self,
@@ -30,6 +33,7 @@ class Request:
         headers: Mapping[str, str],
         body: bytes,
         user: User = ANONYMOUS_USER,
+        certificate: bytes = b"",
     ) -> None:
         self.method = method
         self.path = path
@@ -37,6 +41,8 @@ class Request:
         self.headers = headers
         self.body = body
         self.user = user
+        self.certificate = certificate
+        self.gate: Gate = _OPEN
 
 
 class Outlet(Protocol):

@@ -1,6 +1,8 @@
 """A request's way: a flat tuple of steps. Each answers, or passes on with None; the last one always answers.
 
-    limits → root → health → version → discovery → openapi → resources → not found
+    limits → authenticate → authorize → root → health → version → discovery → openapi → openid → resources → not found
+
+Who acts as somebody else (Impersonate-*) is that user from `authorize` on.
 
 `handle` raises nothing: every exception becomes a Status in status.py.
 """
@@ -10,9 +12,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from apiserver.auth import ANONYMOUS_USER, Gate, impersonate, open_gate, refusal
 from apiserver.errors import too_large
 from apiserver.http import discovery
+from apiserver.http.account_tokens import answer_openid
 from apiserver.http.messages import Request, Response, json_response, text_response
+from apiserver.http.request_info import access_of
 from apiserver.http.resources import find_handler
 from apiserver.http.routes import find_target
 from apiserver.http.status import response_of
@@ -26,21 +31,29 @@ Step = Callable[[Request], Awaitable[Response | None]]
 
 
 class Pipeline:
-    """`address`: host:port, as discovery says it; is_store_up: asked by /readyz."""
+    """`address`: host:port, as discovery says it; is_store_up: asked by /readyz; gate: who may ask for what."""
 
     def __init__(
-        self, registry: Registry, address: str, is_store_up: Callable[[], Awaitable[bool]]
+        self,
+        registry: Registry,
+        address: str,
+        is_store_up: Callable[[], Awaitable[bool]],
+        gate: Gate | None = None,
     ) -> None:
+        self._gate = gate or open_gate()
         self._registry = registry
         self._address = address
         self._is_store_up = is_store_up
         self._steps: tuple[Step, ...] = (
             self._limits,
+            self._authenticate,
+            self._authorize,
             self._root,
             self._health,
             self._version,
             self._discovery,
             self._openapi,
+            self._openid,
             self._resources,
         )
 
@@ -59,6 +72,21 @@ class Pipeline:
     async def _limits(self, request: Request) -> Response | None:
         if len(request.body) > MAX_BODY_BYTES:
             raise too_large(f"Request entity too large: limit is {MAX_BODY_BYTES}")
+        return None
+
+    async def _authenticate(self, request: Request) -> Response | None:
+        request.gate = self._gate
+        if request.user is ANONYMOUS_USER:  # else a caller in the same process has said who it is
+            request.user = await self._gate.authenticator.authenticate(request.headers, request.certificate)
+        return None
+
+    async def _authorize(self, request: Request) -> Response | None:
+        authorizer = self._gate.authorizer
+        request.user = impersonate(request.user, request.headers, authorizer.decide)
+        if self._gate.asks:
+            access = access_of(request)
+            if not authorizer.allows(access):
+                raise refusal(access, authorizer.decide(access).reason)
         return None
 
     async def _root(self, request: Request) -> Response | None:
@@ -84,6 +112,9 @@ class Pipeline:
 
     async def _openapi(self, request: Request) -> Response | None:
         return discovery.openapi(request, self._registry.catalog)
+
+    async def _openid(self, request: Request) -> Response | None:
+        return answer_openid(request, self._gate.accounts, f"https://{self._address}")
 
     async def _resources(self, request: Request) -> Response | None:
         target = find_target(self._registry.catalog, request.path)

@@ -8,9 +8,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from apiserver.errors import method_not_allowed
+from apiserver.http.account_tokens import post_token
 from apiserver.http.component_statuses import read_component_statuses
 from apiserver.http.messages import Request, Response
 from apiserver.http.reading import get, list_or_watch
+from apiserver.http.reviews import (
+    review_access,
+    review_local_access,
+    review_rules,
+    review_self,
+    review_self_access,
+    review_token,
+)
 from apiserver.http.routes import Target
 from apiserver.http.subresources import get_scale, patch_scale, post_binding, post_eviction, put_finalize, put_scale
 from apiserver.http.writing import create, delete, delete_collection, patch, update
@@ -35,11 +44,18 @@ SUBRESOURCES: dict[str, dict[str, tuple[str, Handler]]] = {
     "binding": {"POST": ("create", post_binding)},
     "eviction": {"POST": ("create", post_eviction)},
     "finalize": {"PUT": ("update", put_finalize)},
+    "token": {"POST": ("create", post_token)},
 }
 
 # Resources that are answered, not stored, by (group, plural); those that are not here are 405.
 VIRTUAL: dict[tuple[str, str], dict[str, tuple[str, Handler]]] = {
     ("", "componentstatuses"): {"GET": ("get", read_component_statuses)},
+    ("authentication.k8s.io", "selfsubjectreviews"): {"POST": ("create", review_self)},
+    ("authentication.k8s.io", "tokenreviews"): {"POST": ("create", review_token)},
+    ("authorization.k8s.io", "localsubjectaccessreviews"): {"POST": ("create", review_local_access)},
+    ("authorization.k8s.io", "selfsubjectaccessreviews"): {"POST": ("create", review_self_access)},
+    ("authorization.k8s.io", "selfsubjectrulesreviews"): {"POST": ("create", review_rules)},
+    ("authorization.k8s.io", "subjectaccessreviews"): {"POST": ("create", review_access)},
 }
 
 

@@ -6,7 +6,7 @@ NODE_CLIENT := @kubernetes/client-node@2.0.1
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 
-.PHONY: help up test slow lint proto bench bench-growth sim conformance differential clean
+.PHONY: help up test slow lint proto bench bench-growth sim conformance compatibility differential clean
 
 help:  ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ sim: $(TEST_STAMP)  ## A long run of the deterministic simulation (SEEDS=200)
 
 conformance: $(TEST_STAMP)  ## Run the published suites of etcd clients on ours and on etcd; writes docs/compatibility.md
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.conformance.run
+
+compatibility: $(TEST_STAMP)  ## Ask the API server for everything Kubernetes has; writes docs/compatibility.md
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.compatibility.page
 
 differential: $(TEST_STAMP)  ## Compare with a real etcd for longer (OPERATIONS=200000)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.kvcluster.differential.run --operations $(or $(OPERATIONS),200000)

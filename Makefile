@@ -6,7 +6,7 @@ NODE_CLIENT := @kubernetes/client-node@2.0.1
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 
-.PHONY: help up test slow lint proto bench bench-growth sim conformance compatibility differential clean
+.PHONY: help up test slow lint proto bench bench-growth sim conformance compatibility fuzz differential clean
 
 help:  ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ conformance: $(TEST_STAMP)  ## Run the published suites of etcd clients on ours 
 
 compatibility: $(TEST_STAMP)  ## Ask the API server for everything Kubernetes has; writes docs/compatibility.md
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.compatibility.page
+
+fuzz: $(TEST_STAMP)  ## Ten minutes of schemathesis against our own OpenAPI (SECONDS_=600)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS_),600)
 
 differential: $(TEST_STAMP)  ## Compare with a real etcd for longer (OPERATIONS=200000)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.kvcluster.differential.run --operations $(or $(OPERATIONS),200000)

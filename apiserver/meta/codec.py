@@ -122,6 +122,8 @@ def _go_syntax_error(body: bytes, problem: orjson.JSONDecodeError) -> str:
         return f"invalid character {rest[0]!r} {place}"
     except RecursionError:
         return "exceeded max depth"
+    except ValueError:
+        pass  # an integer of thousands of digits
     return str(problem)  # what only the strict parser minds: NaN, lone surrogates
 
 

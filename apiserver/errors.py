@@ -40,6 +40,8 @@ class StatusError(Exception):
             "reason": self.reason,
             "code": self.code,
         }
+        if not self.reason:
+            del status["reason"]  # an error that has no name of its own
         if self.details is not None:
             status["details"] = self.details
         return status

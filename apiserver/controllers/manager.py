@@ -26,16 +26,19 @@ from apiserver.client import (
     TimerClock,
 )
 from apiserver.controllers.context import Context, Controller
+from apiserver.controllers.daemon_set import DaemonSetController
 from apiserver.controllers.deployment import DeploymentController
 from apiserver.controllers.endpoint_slice import EndpointSliceController
 from apiserver.controllers.endpoints import EndpointsController
 from apiserver.controllers.garbage_collector import GarbageCollector
+from apiserver.controllers.job import JobController
 from apiserver.controllers.namespace import NamespaceController
 from apiserver.controllers.node_lifecycle import NodeLifecycleController
 from apiserver.controllers.pod_garbage_collector import PodGarbageCollector
-from apiserver.controllers.replica_set import ReplicaSetController
+from apiserver.controllers.replica_set import ReplicaSetController, ReplicationControllers
 from apiserver.controllers.root_ca import RootCaController
 from apiserver.controllers.service_account import ServiceAccountController
+from apiserver.controllers.stateful_set import StatefulSetController
 from apiserver.errors import StatusError
 
 log = logging.getLogger(__name__)
@@ -43,6 +46,10 @@ log = logging.getLogger(__name__)
 CONTROLLERS: dict[str, Callable[[Context], Controller]] = {
     "deployment-controller": DeploymentController,
     "replicaset-controller": ReplicaSetController,
+    "replicationcontroller-controller": ReplicationControllers,
+    "statefulset-controller": StatefulSetController,
+    "daemonset-controller": DaemonSetController,
+    "job-controller": JobController,
     "namespace-controller": NamespaceController,
     "serviceaccount-controller": ServiceAccountController,
     "root-ca-certificate-publisher-controller": RootCaController,
@@ -70,7 +77,7 @@ class ControllerManager:
         self._informers = informers if informers is not None else InformerFactory(client, clock)
         self._client = client
         self._clock = clock
-        self._recorders: list[EventRecorder] = []
+        self.recorders: list[EventRecorder] = []
         context = Context(client, self._informers, clock, self._recorder, root_ca)
         self.controllers = {name: CONTROLLERS[name](context) for name in chosen(names)}
 
@@ -86,12 +93,12 @@ class ControllerManager:
             finally:
                 for controller in self.controllers.values():
                     controller.queue.close()
-                for recorder in self._recorders:
+                for recorder in self.recorders:
                     await recorder.close()
 
     def _recorder(self, component: str) -> EventRecorder:
         recorder = EventRecorder(self._client, component=component, clock=self._clock)
-        self._recorders.append(recorder)
+        self.recorders.append(recorder)
         return recorder
 
     def is_idle(self) -> bool:

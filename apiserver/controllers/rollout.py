@@ -109,14 +109,14 @@ def resolve_limits(deployment: Object) -> tuple[int, int]:
         return 0, 0
     rolling = strategy.get("rollingUpdate") or {}
     replicas = wanted(deployment)
-    surge = _scaled(rolling.get("maxSurge", "25%"), replicas, math.ceil)
-    unavailable = _scaled(rolling.get("maxUnavailable", "25%"), replicas, math.floor)
+    surge = scaled(rolling.get("maxSurge", "25%"), replicas, math.ceil)
+    unavailable = scaled(rolling.get("maxUnavailable", "25%"), replicas, math.floor)
     if surge == 0 and unavailable == 0:
         unavailable = 1
     return surge, min(unavailable, replicas)
 
 
-def _scaled(value: int | str | None, replicas: int, rounded: Any) -> int:
+def scaled(value: int | str | None, replicas: int, rounded: Any) -> int:
     if isinstance(value, str) and value.endswith("%"):
         return int(rounded(int(value[:-1]) * replicas / 100))
     return int(value or 0)

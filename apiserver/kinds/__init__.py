@@ -25,6 +25,7 @@ from apiserver.kinds.discovery import (
     find_api_resource_list,
 )
 from apiserver.kinds.openapi import OpenApiDocument, document_path, openapi_document, openapi_index
+from apiserver.kinds.placement import HARD_EFFECTS, node_matches, term_matches, tolerates, toleration_matches
 from apiserver.kinds.resource import METADATA_LABELS, Resource, ScalePaths, Subresource
 from apiserver.kinds.scaling import apply_scale, scale_of, validate_scale
 from apiserver.kinds.schemas import find_type, types
@@ -32,6 +33,7 @@ from apiserver.kinds.schemas import find_type, types
 __all__ = [
     "AGGREGATED_MEDIA_TYPE",
     "BUILTIN",
+    "HARD_EFFECTS",
     "METADATA_LABELS",
     "Body",
     "Catalog",
@@ -53,10 +55,14 @@ __all__ = [
     "find_api_group",
     "find_api_resource_list",
     "find_type",
+    "node_matches",
     "openapi_document",
     "openapi_index",
     "prepare_finalize",
     "scale_of",
+    "term_matches",
+    "tolerates",
+    "toleration_matches",
     "types",
     "validate_scale",
 ]

@@ -11,7 +11,8 @@ other, some to themselves). The table:
 
 A type is written `string`, `bytes`, `int32`, `int64`, `double`, `boolean`, `quantity`, `time`, `microtime`,
 `int-or-string`, `raw` (any JSON), `[T]`, `{T}` (a map from text) or the name of a definition. Field options: s = patch
-strategy, k = patch merge key, l = list or map type (atomic, set, map), m = list map keys.
+strategy, k = patch merge key, l = list or map type (atomic, set, map), m = list map keys,
+d = the default of a field that is such a key.
 
 This file only describes; decoding by types is `typed`, merging by them is `strategic`.
 """
@@ -78,7 +79,7 @@ class Type:
 class Field:
     """A field of a struct, with what the strategic merge and server-side apply need to know of it."""
 
-    __slots__ = ("list_map_keys", "list_type", "merge_key", "merges", "name", "patch_strategy", "type")
+    __slots__ = ("default", "list_map_keys", "list_type", "merge_key", "merges", "name", "patch_strategy", "type")
 
     def __init__(self, name: str, type_: Type, options: Mapping[str, Any]) -> None:
         self.name = name
@@ -88,6 +89,7 @@ class Field:
         self.merge_key: str = options.get("k", "")
         self.list_type: str = options.get("l", "")
         self.list_map_keys: tuple[str, ...] = tuple(options.get("m", ()))
+        self.default: Any = options.get("d")
 
     def __repr__(self) -> str:
         return f"Field({self.name}: {self.type.name})"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from apiserver.kinds import tolerates
 from apiserver.scheduler.framework import SUCCESS, CycleState, Status, unresolvable
 from apiserver.scheduler.node_info import NodeInfo
-from apiserver.scheduler.plugins.taint_toleration import tolerates
 from apiserver.scheduler.pod_info import PodInfo
 
 CORDON = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}

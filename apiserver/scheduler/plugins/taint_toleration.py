@@ -1,32 +1,14 @@
 """TaintToleration: NoSchedule and NoExecute taints keep pods away; PreferNoSchedule ones cost score.
 
-A toleration matches a taint if key, effect and value agree; an empty key with operator Exists matches every taint, an
-empty effect every effect (Kubernetes, "Taints and Tolerations").
+What tolerates what is kinds.placement's to say.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+from apiserver.kinds import HARD_EFFECTS, tolerates
 from apiserver.scheduler.framework import SUCCESS, CycleState, Status, normalize_to_max, unresolvable
 from apiserver.scheduler.node_info import NodeInfo
 from apiserver.scheduler.pod_info import PodInfo
-
-
-def _matches(toleration: dict[str, Any], taint: dict[str, Any]) -> bool:
-    if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
-        return False
-    key = toleration.get("key") or ""
-    exists = toleration.get("operator") == "Exists"
-    if not key:
-        return exists
-    if key != taint.get("key"):
-        return False
-    return exists or (toleration.get("value") or "") == (taint.get("value") or "")
-
-
-def tolerates(tolerations: list[dict[str, Any]], taint: dict[str, Any]) -> bool:
-    return any(_matches(toleration, taint) for toleration in tolerations)
 
 
 class TaintToleration:
@@ -35,7 +17,7 @@ class TaintToleration:
 
     def filter(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Status:
         for taint in node.taints:
-            if taint.get("effect") in ("NoSchedule", "NoExecute") and not tolerates(pod.tolerations, taint):
+            if taint.get("effect") in HARD_EFFECTS and not tolerates(pod.tolerations, taint):
                 return unresolvable("node(s) had untolerated taint(s)")
         return SUCCESS
 

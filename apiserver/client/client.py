@@ -87,6 +87,12 @@ class Client:
         query = _pairs(resourceVersion=resource_version)
         return await self._call("GET", path_of(resource, namespace, name), query)
 
+    async def get_subresource(
+        self, resource: Named, name: str, subresource: str, namespace: str | None = None
+    ) -> Object:
+        """GET of a subresource that answers an object: "scale", "status"."""
+        return await self._call("GET", path_of(resource, namespace, name, subresource))
+
     async def list(
         self,
         resource: Named,

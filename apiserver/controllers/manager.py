@@ -26,8 +26,10 @@ from apiserver.client import (
     TimerClock,
 )
 from apiserver.controllers.context import Context, Controller
+from apiserver.controllers.cron_job import CronJobController
 from apiserver.controllers.daemon_set import DaemonSetController
 from apiserver.controllers.deployment import DeploymentController
+from apiserver.controllers.disruption import DisruptionController
 from apiserver.controllers.endpoint_slice import EndpointSliceController
 from apiserver.controllers.endpoints import EndpointsController
 from apiserver.controllers.garbage_collector import GarbageCollector
@@ -39,6 +41,9 @@ from apiserver.controllers.replica_set import ReplicaSetController, ReplicationC
 from apiserver.controllers.root_ca import RootCaController
 from apiserver.controllers.service_account import ServiceAccountController
 from apiserver.controllers.stateful_set import StatefulSetController
+from apiserver.controllers.taint_eviction import TaintEvictionController
+from apiserver.controllers.ttl_after_finished import TtlAfterFinishedController
+from apiserver.controllers.volume_protection import ClaimProtectionController, VolumeProtectionController
 from apiserver.errors import StatusError
 
 log = logging.getLogger(__name__)
@@ -50,6 +55,9 @@ CONTROLLERS: dict[str, Callable[[Context], Controller]] = {
     "statefulset-controller": StatefulSetController,
     "daemonset-controller": DaemonSetController,
     "job-controller": JobController,
+    "cronjob-controller": CronJobController,
+    "ttl-after-finished-controller": TtlAfterFinishedController,
+    "disruption-controller": DisruptionController,
     "namespace-controller": NamespaceController,
     "serviceaccount-controller": ServiceAccountController,
     "root-ca-certificate-publisher-controller": RootCaController,
@@ -57,7 +65,10 @@ CONTROLLERS: dict[str, Callable[[Context], Controller]] = {
     "endpoints-controller": EndpointsController,
     "garbage-collector-controller": GarbageCollector,
     "node-lifecycle-controller": NodeLifecycleController,
+    "taint-eviction-controller": TaintEvictionController,
     "pod-garbage-collector-controller": PodGarbageCollector,
+    "persistentvolumeclaim-protection-controller": ClaimProtectionController,
+    "persistentvolume-protection-controller": VolumeProtectionController,
 }
 
 

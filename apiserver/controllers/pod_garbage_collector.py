@@ -1,7 +1,9 @@
 """Pods that nobody will ever finish: bound to a node that is gone, or to be deleted before they had one.
 
 A node's absence must last QUARANTINE_S and be confirmed by the server, because a node may be registered again in a moment.
-Not here: the limit on finished pods, pods of nodes that are out of service.
+A pod of a node that is gone has Failed before it is deleted, with the condition DisruptionTarget, so that its Job counts it.
+Pods of a node with the taint out-of-service that are to be deleted go at once. Finished pods beyond THRESHOLD go too, the
+oldest first.
 Source of the rules: Kubernetes pkg/controller/podgc.
 """
 
@@ -10,10 +12,17 @@ from __future__ import annotations
 from apiserver.client import Object, WorkQueue, key_of, resource_name, split_key
 from apiserver.controllers.context import Context
 from apiserver.errors import StatusError
+from apiserver.meta import format_time
 
 PODS = resource_name("pods")
 NODES = resource_name("nodes")
 QUARANTINE_S = 40.0
+THRESHOLD = 12_500
+"""kube-controller-manager's --terminated-pod-gc-threshold."""
+CHECK_S = 20.0
+FINISHED = "*"
+"""The key that counts finished pods, every CHECK_S."""
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 _NODE_INDEX = "node"
 
 
@@ -32,36 +41,83 @@ class PodGarbageCollector:
         self._pods.store.add_index(_NODE_INDEX, lambda pod: ((pod.get("spec") or {}).get("nodeName") or "",))
         self._pods.add_handler(on_add=self._pod_seen, on_update=lambda old, pod: self._pod_seen(pod))
         self._nodes.add_handler(
-            on_add=lambda node: self._missing_since_s.pop(node["metadata"]["name"], None), on_delete=self._node_deleted
+            on_add=lambda node: self._missing_since_s.pop(node["metadata"]["name"], None),
+            on_update=self._node_updated,
+            on_delete=self._node_deleted,
         )
+        self.queue.add_after(FINISHED, CHECK_S)
 
     def _pod_seen(self, pod: Object) -> None:
-        node = (pod.get("spec") or {}).get("nodeName")
-        if (node and self._nodes.get(node) is None) or (not node and pod["metadata"].get("deletionTimestamp")):
+        name = (pod.get("spec") or {}).get("nodeName")
+        node = self._nodes.get(name) if name else None
+        deleting = pod["metadata"].get("deletionTimestamp")
+        if (name and node is None) or (deleting and (node is None or _is_out_of_service(node))):
             self.queue.add(key_of(pod))
+
+    def _node_updated(self, old: Object, node: Object) -> None:
+        if _is_out_of_service(node) and not _is_out_of_service(old):
+            self._node_deleted(node)
 
     def _node_deleted(self, node: Object) -> None:
         for pod in self._pods.store.by_index(_NODE_INDEX, node["metadata"]["name"]):
             self.queue.add(key_of(pod))
 
     async def reconcile(self, key: str) -> None:
+        if key == FINISHED:
+            await self._clear_finished()
+            return
         namespace, name = split_key(key)
         pod = self._pods.get(name, namespace)
         if pod is None:
             return
-        node = (pod.get("spec") or {}).get("nodeName")
-        if not node:
+        node_name = (pod.get("spec") or {}).get("nodeName")
+        if not node_name:
             if pod["metadata"].get("deletionTimestamp"):
                 await self._delete(pod)
             return
-        if self._nodes.get(node) is not None:
+        node = self._nodes.get(node_name)
+        if node is not None:
+            if pod["metadata"].get("deletionTimestamp") and _is_out_of_service(node):
+                await self._fail(pod, "PodGC: node is out of service")
+                await self._delete(pod)
             return
         now_s = self._clock.monotonic_s()
-        quiet_s = now_s - self._missing_since_s.setdefault(node, now_s)
+        quiet_s = now_s - self._missing_since_s.setdefault(node_name, now_s)
         if quiet_s < QUARANTINE_S:
             self.queue.add_after(key, QUARANTINE_S - quiet_s)
-        elif not await self._exists(node):
+        elif not await self._exists(node_name):
+            await self._fail(pod, "PodGC: node no longer exists")
             await self._delete(pod)
+
+    async def _clear_finished(self) -> None:
+        self.queue.add_after(FINISHED, CHECK_S)
+        if len(self._pods.store) <= THRESHOLD:
+            return
+        finished = [pod for pod in self._pods.list() if _is_finished(pod)]
+        finished.sort(key=lambda pod: (pod["metadata"].get("creationTimestamp") or "", pod["metadata"]["name"]))
+        for pod in finished[: max(len(finished) - THRESHOLD, 0)]:
+            await self._delete(pod)
+
+    async def _fail(self, pod: Object, message: str) -> None:
+        if _is_finished(pod):
+            return
+        metadata = pod["metadata"]
+        condition = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "DeletionByPodGC",
+            "message": message,
+            "lastTransitionTime": format_time(self._clock.now_s()),
+        }
+        if metadata.get("generation"):
+            condition["observedGeneration"] = metadata["generation"]
+        status = {"phase": "Failed", "conditions": [condition]}
+        try:
+            patch = {"metadata": {"uid": metadata["uid"]}, "status": status}
+            await self._client.patch_status(PODS, metadata["name"], patch, metadata["namespace"])
+        except StatusError as error:
+            if error.reason not in ("NotFound", "Conflict"):
+                raise
 
     async def _exists(self, node: str) -> bool:
         try:
@@ -81,3 +137,11 @@ class PodGarbageCollector:
         except StatusError as error:
             if error.reason not in ("NotFound", "Conflict"):
                 raise
+
+
+def _is_finished(pod: Object) -> bool:
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+def _is_out_of_service(node: Object) -> bool:
+    return any(taint.get("key") == OUT_OF_SERVICE for taint in (node.get("spec") or {}).get("taints") or ())

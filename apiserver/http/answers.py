@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from apiserver.errors import invalid
+from apiserver.errors import Cause, invalid
 from apiserver.http.media import OBJECT, PARTIAL, PARTIAL_LIST, TABLE, Wanted
 from apiserver.http.messages import Request, Response, bytes_response
 from apiserver.http.routes import Target
 from apiserver.http.shaping import shape_one
 from apiserver.kinds import Resource, check_field_validation
-from apiserver.meta import not_supported
+from apiserver.meta import forbidden, not_supported, required, too_long
+from apiserver.meta import invalid as invalid_value
 from apiserver.registry import Registry, WriteOptions
 from apiserver.storage import Stored
 
@@ -27,21 +28,50 @@ class Write(NamedTuple):
     field_validation: str
 
 
-MAX_MANAGER = 128
+MAX_MANAGER_BYTES = 128
 
 
 def manager_of(request: Request) -> str:
-    """The field manager: what the query says, else the client's program (the first word of its User-Agent)."""
+    """The field manager: what the query says, else the client's program (its User-Agent up to the first slash)."""
     said = request.query.get("fieldManager", "")
-    return said or request.headers.get("user-agent", "").partition("/")[0][:MAX_MANAGER]
+    if said:
+        return said
+    program = request.headers.get("user-agent", "").partition("/")[0]
+    if not program.isprintable():
+        program = "".join(char for char in program if char.isprintable())
+    return program.encode()[:MAX_MANAGER_BYTES].decode(errors="ignore")
 
 
-def write_options(request: Request, kind: str) -> Write:
-    dry_run = request.query.get("dryRun", "")
+def write_options(request: Request, kind: str, causes: list[Cause] | None = None) -> Write:
+    """causes: what is wrong with the options already. Raises Invalid for all of it."""
+    query = request.query
+    causes = causes or []
+    manager = query.get("fieldManager", "")
+    if manager:
+        if len(manager.encode()) > MAX_MANAGER_BYTES:
+            causes.append(too_long("fieldManager", MAX_MANAGER_BYTES))
+        for place, char in enumerate(manager):
+            if not char.isprintable():
+                why = f"invalid character U+{ord(char):04X} (at position {place})"
+                causes.append(invalid_value("fieldManager", manager, why))
+    dry_run = query.get("dryRun", "")
     if dry_run not in ("", "All"):
-        raise invalid("meta.k8s.io", kind, "", [not_supported("dryRun", [dry_run], ("All",))])
+        causes.append(not_supported("dryRun", [dry_run], ("All",)))
+    if causes:
+        raise invalid("meta.k8s.io", kind, "", causes)
     options = WriteOptions(dry_run == "All", manager_of(request), request.user)
-    return Write(options, check_field_validation(request.query.get("fieldValidation", ""), kind))
+    return Write(options, check_field_validation(query.get("fieldValidation", ""), kind))
+
+
+def patch_options(request: Request, patch: str) -> Write:
+    """The options of a PATCH; `patch` is its kind."""
+    causes = []
+    if patch == "apply":
+        if not request.query.get("fieldManager"):
+            causes.append(required("fieldManager", "is required for apply patch"))
+    elif request.query.get("force"):
+        causes.append(forbidden("force", "may not be specified for non-apply patch"))
+    return write_options(request, "PatchOptions", causes)
 
 
 def answer(

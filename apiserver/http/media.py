@@ -58,11 +58,12 @@ PATCH_TYPES = {
     "application/json-patch+json": "json",
     "application/merge-patch+json": "merge",
     "application/strategic-merge-patch+json": "strategic",
+    "application/apply-patch+yaml": "apply",
 }
 
 
 def patch_type(content_type: str) -> str:
-    """ "json", "merge" or "strategic". Raises UnsupportedMediaType."""
+    """ "json", "merge", "strategic" or "apply". Raises UnsupportedMediaType."""
     found = PATCH_TYPES.get(_parse(content_type)[0] if content_type else "")
     if found is None:
         raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})

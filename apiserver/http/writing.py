@@ -6,15 +6,33 @@ from collections.abc import Callable
 from typing import Any
 
 from apiserver.errors import StatusError, bad_request, unsupported_media_type
-from apiserver.http.answers import LIST_FORMS, READ_FORMS, Object, answer, warned, write_options
-from apiserver.http.media import is_yaml, negotiate, patch_type
+from apiserver.http.answers import (
+    LIST_FORMS,
+    READ_FORMS,
+    Object,
+    Write,
+    answer,
+    patch_options,
+    warned,
+    write_options,
+)
+from apiserver.http.media import Wanted, is_yaml, negotiate, patch_type
 from apiserver.http.messages import Request, Response, bytes_response, json_response
 from apiserver.http.query import parse_selection
 from apiserver.http.routes import Target
 from apiserver.http.shaping import shape_list
 from apiserver.kinds import Resource, decode_body, decode_object, decode_options
-from apiserver.meta import Decoded, decode_json, deep_copy, json_patch, merge_patch, parse_json, strategic_merge
-from apiserver.registry import Registry, parse_delete_options, success
+from apiserver.meta import (
+    Decoded,
+    decode_json,
+    decode_yaml,
+    deep_copy,
+    json_patch,
+    merge_patch,
+    parse_json,
+    strategic_merge,
+)
+from apiserver.registry import Registry, apply_object, parse_delete_options, success
 
 CUSTOM_PATCHES = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]
 
@@ -65,16 +83,20 @@ def _check_names(target: Target, obj: Object) -> None:
     if name and name != target.name:
         raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
     if not name:
-        raise bad_request("name must be provided")
+        raise bad_request(
+            f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
+        )
     if target.resource.namespaced and namespace and namespace != target.namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
 
 
 async def patch(registry: Registry, request: Request, target: Target) -> Response:
     resource = target.resource
-    options = write_options(request, "PatchOptions")
-    wanted = negotiate(request.headers.get("accept", ""), READ_FORMS)
     kind = patch_type(request.headers.get("content-type", ""))
+    options = patch_options(request, kind)
+    wanted = negotiate(request.headers.get("accept", ""), READ_FORMS)
+    if kind == "apply":
+        return await _apply(registry, request, target, options, wanted)
     if kind == "strategic" and resource.is_custom:
         raise unsupported_media_type(CUSTOM_PATCHES)
     apply, duplicates = read_patch(kind, request.body, resource)
@@ -100,6 +122,43 @@ async def patch(registry: Registry, request: Request, target: Target) -> Respons
         options=options.options,
     )
     return warned(answer(registry, target, stored, wanted, request), resource, warnings)
+
+
+async def _apply(registry: Registry, request: Request, target: Target, options: Write, wanted: Wanted) -> Response:
+    config, warnings = read_configuration(request.body, options.field_validation)
+    stored, created = await apply_object(
+        registry,
+        target.resource,
+        target.namespace,
+        target.name,
+        config,
+        options.options,
+        force=request.query.get("force", "") in ("1", "true"),
+        subresource=target.subresource.name if target.subresource else "",
+    )
+    return warned(answer(registry, target, stored, wanted, request, 201 if created else 200), target.resource, warnings)
+
+
+def read_configuration(body: bytes, field_validation: str) -> tuple[Object, list[str]]:
+    """(what is to be applied, warnings) of a body in YAML, which JSON is. Raises BadRequest."""
+    try:
+        decoded = decode_yaml(body) if body[:1] != b"{" else decode_json(body)
+    except StatusError as error:
+        if error.code != 400:
+            raise
+        if body[:1] != b"{":
+            raise bad_request(f"error decoding YAML: {error.message}") from None
+        try:
+            decoded = decode_yaml(body)  # a flow map of YAML that is no JSON
+        except StatusError as other:
+            raise bad_request(f"error decoding YAML: {other.message}") from None
+    if not decoded.duplicates or field_validation == "Ignore":
+        return decoded.obj, []
+    twice = "".join(f'\n  key "{path.rpartition(".")[2]}" already set in map' for path in decoded.duplicates)
+    text = f"error converting YAML to JSON: yaml: unmarshal errors:{twice}"
+    if field_validation == "Strict":
+        raise bad_request(f"error strict decoding YAML: {text}")
+    return decoded.obj, [text]
 
 
 def read_patch(kind: str, body: bytes, resource: Resource | None) -> tuple[Callable[[Object], Any], tuple[str, ...]]:

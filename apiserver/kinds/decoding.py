@@ -83,6 +83,9 @@ def decode_object(
 
     Raises BadRequest.
     """
+    metadata = obj.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("managedFields") == []:
+        metadata["managedFields"] = [{}]  # "forget them": an empty list would be dropped
     unknown = _decode(obj, schema, kind, version, kind)
     if field_validation == IGNORE:
         return []

@@ -26,10 +26,26 @@ from apiserver.meta.codec import (
     deep_copy,
     encode,
     parse_json,
+    sorted_json,
 )
 from apiserver.meta.cron import CronError, Schedule, parse_schedule
+from apiserver.meta.field_set import Node as FieldNode
 from apiserver.meta.fields import find_field, parse_path, remove_field, set_field
 from apiserver.meta.gvk import GroupVersionKind, GroupVersionResource, gvk_of, join_api_version, split_api_version
+from apiserver.meta.managed_fields import (
+    LAST_APPLIED,
+    Managed,
+    Manager,
+    Owned,
+    Writer,
+    apply_configuration,
+    create_entries,
+    decode_known,
+    encode_managed,
+    equal_but_for_times,
+    shown_manager,
+    update_entries,
+)
 from apiserver.meta.names import (
     MAX_ANNOTATIONS_BYTES,
     NAME_ALPHABET,
@@ -57,6 +73,7 @@ from apiserver.meta.selectors import (
     parse_field_selector,
     parse_label_selector,
 )
+from apiserver.meta.shape import Shape, shape_of
 from apiserver.meta.strategic import strategic_merge
 from apiserver.meta.table import (
     INCLUDE_METADATA,
@@ -83,6 +100,7 @@ __all__ = [
     "INCLUDE_METADATA",
     "INCLUDE_NONE",
     "INCLUDE_OBJECT",
+    "LAST_APPLIED",
     "MAX_ANNOTATIONS_BYTES",
     "MAX_BODY_BYTES",
     "MAX_OPERATIONS",
@@ -93,16 +111,23 @@ __all__ = [
     "DecodeError",
     "Decoded",
     "Field",
+    "FieldNode",
     "FieldSelector",
     "FieldTerm",
     "GroupVersionKind",
     "GroupVersionResource",
     "LabelSelector",
+    "Managed",
+    "Manager",
+    "Owned",
     "Requirement",
+    "Shape",
     "Schedule",
     "Type",
     "Types",
+    "Writer",
     "age",
+    "apply_configuration",
     "at",
     "build_table",
     "canonical_micro_time",
@@ -117,12 +142,16 @@ __all__ = [
     "check_port_name",
     "check_qualified_name",
     "child",
+    "create_entries",
     "decode_json",
+    "decode_known",
     "decode_typed",
     "decode_yaml",
     "deep_copy",
     "duplicate",
     "encode",
+    "encode_managed",
+    "equal_but_for_times",
     "find_field",
     "forbidden",
     "format_micro_time",
@@ -153,8 +182,12 @@ __all__ = [
     "remove_field",
     "required",
     "set_field",
+    "shape_of",
     "shown",
+    "shown_manager",
+    "sorted_json",
     "split_api_version",
     "strategic_merge",
     "too_long",
+    "update_entries",
 ]

@@ -36,6 +36,11 @@ def encode(obj: Any) -> bytes:
     return orjson.dumps(obj)
 
 
+def sorted_json(obj: Any) -> str:
+    """Compact JSON with its keys in order."""
+    return orjson.dumps(obj, option=orjson.OPT_SORT_KEYS).decode()
+
+
 def deep_copy(obj: Any) -> Any:
     """A private copy of a plain object; faster than copy.deepcopy by an order of magnitude."""
     return orjson.loads(orjson.dumps(obj))

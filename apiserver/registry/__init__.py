@@ -5,8 +5,11 @@ metadata      the part of an object that is the server's
 deletion      remove now, or mark and wait
 subresources  binding, eviction, scale, finalize
 options       DeleteOptions, checked
+ownership     who wrote what: managedFields
+applying      server-side apply
 """
 
+from apiserver.registry.applying import apply_object
 from apiserver.registry.options import DeleteOptions, WriteOptions, parse_delete_options
 from apiserver.registry.registry import Change, Registry, as_served
 from apiserver.registry.subresources import bind, created, evict, finalize, success, write_scale
@@ -16,6 +19,7 @@ __all__ = [
     "DeleteOptions",
     "Registry",
     "WriteOptions",
+    "apply_object",
     "as_served",
     "bind",
     "created",

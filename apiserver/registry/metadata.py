@@ -10,7 +10,7 @@ from apiserver.kinds import Resource
 Object = dict[str, Any]
 
 _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName")
-_NEVER_STORED = ("selfLink", "managedFields")
+_NEVER_STORED = ("selfLink",)
 
 
 def fill_new(resource: Resource, obj: Object, namespace: str, uid: str, now: str) -> None:
@@ -74,8 +74,3 @@ def restore(obj: Object, old: Object) -> None:
     if "namespace" in known:
         metadata["namespace"] = known["namespace"]
     metadata["resourceVersion"] = known["resourceVersion"]
-
-
-def is_unchanged(obj: Object, old: Object) -> bool:
-    """Whether storing it would change nothing; such a write keeps the resourceVersion."""
-    return obj == old

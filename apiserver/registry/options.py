@@ -7,14 +7,17 @@ from typing import Any, NamedTuple
 from apiserver.auth import LOOPBACK_USER, User
 from apiserver.errors import Cause, invalid
 
+OWN_MANAGER = "kube-apiserver"
+"""The field manager of what the server writes itself."""
+
 PROPAGATIONS = ("Background", "Foreground", "Orphan")
 
 
 class WriteOptions(NamedTuple):
-    """Who writes, under which field manager ("" = none), and whether it is to be stored."""
+    """Who writes, under which field manager, and whether it is to be stored."""
 
     dry_run: bool = False
-    manager: str = ""
+    manager: str = OWN_MANAGER
     user: User = LOOPBACK_USER
 
 

@@ -1,12 +1,13 @@
 """What create, update, patch and delete MEAN. The order of the steps is written here, once, for every resource.
 
-    create   name → metadata → defaults → mutate → prepare_create → validate → admit → store
-    update   read → identity → change → metadata → defaults → mutate → prepare → validate → admit → store (again if it moved on)
+    create   name → metadata → defaults → track → mutate → prepare_create → validate → admit → store
+    update   read → change → identity → metadata → defaults → track → mutate → prepare → validate → admit → store
+             (again if it moved on)
     delete   read → preconditions → admit → mark → remove, or store what is marked
 
 A change is a function of the newest object, so a write that did not name a resourceVersion is simply tried again when another
 came first. A write that changes nothing keeps the resourceVersion. An update that takes away the last finalizer of a deleted
-object removes it. `dry_run` does everything but store.
+object removes it. `dry_run` does everything but store. To track is to write down who changed which field (ownership.py).
 
 The registry speaks the version it is asked in: a view (kinds/resource.py) is turned into its hub on the way in, and what is
 returned is turned back. Inside, and for hooks and admission, there are only hubs.
@@ -36,7 +37,7 @@ from apiserver.errors import (
 )
 from apiserver.kinds import Catalog, Resource
 from apiserver.meta import deep_copy, format_time, generate_name
-from apiserver.registry import deletion, metadata
+from apiserver.registry import deletion, metadata, ownership
 from apiserver.registry.options import DeleteOptions, WriteOptions
 from apiserver.storage import (
     NEWEST,
@@ -160,9 +161,18 @@ class Registry:
     # ---- create ----
 
     async def create(
-        self, resource: Resource, namespace: str, obj: Object, options: WriteOptions = WriteOptions()  # noqa: B008
+        self,
+        resource: Resource,
+        namespace: str,
+        obj: Object,
+        options: WriteOptions = WriteOptions(),  # noqa: B008 - immutable
+        *,
+        keeps_entries: bool = False,
     ) -> Stored:
-        """`obj` is the decoded body, the caller's own. Raises AlreadyExists, Invalid, Forbidden, BadRequest."""
+        """`obj` is the decoded body, the caller's own. keeps_entries: its managedFields are what they should be.
+
+        Raises AlreadyExists, Invalid, Forbidden, BadRequest.
+        """
         if obj["metadata"].get("resourceVersion") and not options.dry_run:
             raise bad_request("resourceVersion should not be set on objects to be created")
         metadata.check_address(resource, obj, namespace, "")
@@ -170,31 +180,39 @@ class Registry:
         if rules is not resource:
             obj = resource.to_hub(obj)
         async with self._serialised(rules):
-            return as_served(resource, await self._create(rules, namespace, obj, options))
+            tracks = None if keeps_entries else resource
+            return as_served(resource, await self._create(rules, namespace, obj, options, tracks))
 
     def _serialised(self, resource: Resource) -> AbstractAsyncContextManager[Any]:
         """Services are written one at a time: each looks at all the others for a free address and free ports."""
         return self._services if not resource.group and resource.plural == "services" else nullcontext()
 
-    async def _create(self, resource: Resource, namespace: str, obj: Object, options: WriteOptions) -> Stored:
+    async def _create(
+        self, resource: Resource, namespace: str, obj: Object, options: WriteOptions, tracks: Resource | None
+    ) -> Stored:
+        """tracks: the resource in whose version owners of fields are written down; None: they are there already."""
         base = obj["metadata"].get("generateName")
         generated = bool(base) and not obj["metadata"].get("name")
         for _ in range(NAME_ATTEMPTS if generated else 1):
             candidate = deep_copy(obj) if generated else obj
             if generated:
                 candidate["metadata"]["name"] = generate_name(base, self._random.choice)
-            stored = await self._try_create(resource, namespace, candidate, options)
+            stored = await self._try_create(resource, namespace, candidate, options, tracks)
             if stored is not None:
                 return stored
         raise already_exists(resource.group, resource.plural, candidate["metadata"].get("name", ""))
 
     async def _try_create(
-        self, resource: Resource, namespace: str, obj: Object, options: WriteOptions
+        self, resource: Resource, namespace: str, obj: Object, options: WriteOptions, tracks: Resource | None
     ) -> Stored | None:
         uid = str(UUID(int=self._random.getrandbits(128), version=4))
-        metadata.fill_new(resource, obj, namespace, uid, format_time(self.clock.now_s()))
+        now = format_time(self.clock.now_s())
+        metadata.fill_new(resource, obj, namespace, uid, now)
         name = obj["metadata"].get("name", "")
         resource.defaults(obj)
+        if tracks is not None:
+            obj["metadata"].pop("managedFields", None)
+            ownership.track_create(tracks, obj, options, now)
         attributes = self._attributes(CREATE, resource, "", namespace, name, obj, None, options)
         await self._mutate(attributes)
         resource.prepare_create(obj)
@@ -246,6 +264,7 @@ class Registry:
         prepare: Callable[[Object, Object], None] | None = None,
         must_name_version: bool = False,
         is_free: bool = False,
+        keeps_entries: bool = False,
         options: WriteOptions = WriteOptions(),  # noqa: B008 - immutable
     ) -> Stored:
         """The object as stored.
@@ -254,7 +273,8 @@ class Registry:
         that was asked for. prepare: the hook for this kind of update; by default that of the rules for the subresource.
 
         must_name_version: a PUT: without a resourceVersion it is refused where the resource wants one. is_free: `change` is
-        the server's own: it may touch what is immutable for clients, and does not count as a generation.
+        the server's own: it may touch what is immutable for clients, does not count as a generation and has no field
+        manager. keeps_entries: `change` leaves the managedFields as they should be.
         Raises NotFound, Conflict, Invalid, Forbidden, and what `change` raises.
         """
         served, resource = resource, resource.rules
@@ -269,8 +289,12 @@ class Registry:
                 if must_name_version:
                     _check_names_version(resource, obj, name)
                 metadata.check_identity(resource, obj, old.obj)
+                said = None if keeps_entries or is_free else obj["metadata"].pop("managedFields", None)
                 metadata.restore(obj, old.obj)
                 resource.defaults(obj)
+                if not keeps_entries and not is_free:
+                    now = format_time(self.clock.now_s())
+                    ownership.track_update(served, subresource, obj, old.obj, said, options, now)
                 attributes = self._attributes(UPDATE, resource, subresource, namespace, name, obj, old.obj, options)
                 await self._mutate(attributes)
                 prepare(obj, old.obj)
@@ -289,7 +313,7 @@ class Registry:
         """None where another write came first."""
         store = self.store(resource)
         obj = _as_stored(resource, obj)
-        if metadata.is_unchanged(obj, (old.origin or old).obj):
+        if ownership.is_unchanged(obj, (old.origin or old).obj):
             return old.origin or old
         value = encode_value(obj)
         if dry_run:
@@ -325,7 +349,7 @@ class Registry:
                 removed = await store.remove(old)
                 if removed is not None:
                     return removed, True
-            elif metadata.is_unchanged(obj, old.obj):
+            elif ownership.is_unchanged(obj, old.obj):
                 return old, False
             else:
                 marked = await store.replace(old, encode_value(obj))

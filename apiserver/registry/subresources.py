@@ -18,7 +18,11 @@ Object = dict[str, Any]
 
 
 async def bind(
-    registry: Registry, resource: Resource, namespace: str, name: str, binding: Object,
+    registry: Registry,
+    resource: Resource,
+    namespace: str,
+    name: str,
+    binding: Object,
     options: WriteOptions = WriteOptions(),  # noqa: B008 - immutable
 ) -> None:
     """POST pods/NAME/binding: puts the pod on a node, once (kubernetes.md 1.9). Raises Conflict, BadRequest."""
@@ -82,7 +86,11 @@ async def evict(
 
 
 async def write_scale(
-    registry: Registry, resource: Resource, namespace: str, name: str, change: Change,
+    registry: Registry,
+    resource: Resource,
+    namespace: str,
+    name: str,
+    change: Change,
     options: WriteOptions = WriteOptions(),  # noqa: B008 - immutable
 ) -> Object:
     """PUT or PATCH of /scale. `change`: the Scale as it is → as it should be. -> the new Scale."""

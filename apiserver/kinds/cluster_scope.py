@@ -11,10 +11,10 @@ from typing import Any
 
 from apiserver.errors import Cause
 from apiserver.kinds.metadata import update_validator, validate_finalizer, validator
-from apiserver.kinds.pod_defaults import set_missing
 from apiserver.kinds.pod_validation import TAINT_EFFECTS
 from apiserver.kinds.resource import read_text
 from apiserver.kinds.strategy import keep_status
+from apiserver.kinds.volume_defaults import set_missing
 from apiserver.meta import (
     at,
     check_dns1123_label,

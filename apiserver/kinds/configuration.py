@@ -10,7 +10,7 @@ from typing import Any
 
 from apiserver.errors import Cause
 from apiserver.kinds.metadata import update_validator, validator
-from apiserver.kinds.pod_defaults import set_missing
+from apiserver.kinds.volume_defaults import set_missing
 from apiserver.meta import check_config_key, forbidden, immutable, invalid, required, shown, too_long
 
 Object = dict[str, Any]

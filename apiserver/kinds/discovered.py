@@ -8,10 +8,10 @@ from typing import Any
 
 from apiserver.errors import Cause
 from apiserver.kinds.metadata import update_validator, validator
-from apiserver.kinds.pod_defaults import set_missing
 from apiserver.kinds.pod_validation import NOT_NEGATIVE, PORT_RANGE, PROTOCOLS
 from apiserver.kinds.resource import read_text
 from apiserver.kinds.strategy import spec_changed
+from apiserver.kinds.volume_defaults import set_missing
 from apiserver.meta import at, child, immutable, invalid, not_supported, required
 
 Object = dict[str, Any]

@@ -35,6 +35,11 @@ def drop_status(obj: Object) -> None:
     obj.pop("status", None)
 
 
+def empty_status(obj: Object) -> None:
+    """prepare_create of kinds whose status is written out while it is empty."""
+    obj["status"] = {}
+
+
 def keep_status(obj: Object, old: Object) -> None:
     """prepare_update: status stays as it was."""
     obj.pop("status", None)
@@ -49,6 +54,18 @@ def replace_status(obj: Object, old: Object) -> None:
     for key, value in old.items():
         if key not in _NOT_SPEC:
             obj[key] = value
+
+
+_METADATA_OF_USERS = ("labels", "annotations", "finalizers", "ownerReferences")
+
+
+def replace_only_status(obj: Object, old: Object) -> None:
+    """prepare_status_update of newer kinds: what users say in metadata stays as it was, too."""
+    replace_status(obj, old)
+    for field in _METADATA_OF_USERS:
+        obj["metadata"].pop(field, None)
+        if field in old["metadata"]:
+            obj["metadata"][field] = old["metadata"][field]
 
 
 def no_causes(obj: Object) -> list[Cause]:

@@ -72,7 +72,7 @@ class FakeApi:
         self.version = 0
         self.compacted = 0
         self.objects: dict[tuple[str, str, str], dict[tuple[str, str], Object]] = {
-            (kind.group, kind.version, kind.plural): {} for kind in catalog.resources()
+            (kind.group, kind.version, kind.plural): {} for kind in catalog.resources() if kind.hub is None
         }
         self.history: list[tuple[int, tuple[str, str, str], str, Object, Object | None]] = []
         self.watches: list[_Watch] = []

@@ -15,7 +15,13 @@ CONTROLLER_REVISIONS = declare(
     row=rows.controller_revision_row,
 )
 
-DAEMON_SETS = declare("apps/v1 daemonsets", tracks_generation=True)
+DAEMON_SETS = declare(
+    "apps/v1 daemonsets",
+    tracks_generation=True,
+    defaults=workloads.default_daemon_set,
+    prepare_create=workloads.prepare_daemon_set,
+    prepare_update=workloads.prepare_daemon_set_update,
+)
 
 DEPLOYMENTS = declare(
     "apps/v1 deployments",
@@ -43,6 +49,12 @@ REPLICA_SETS = declare(
     row=rows.replica_set_row,
 )
 
-STATEFUL_SETS = declare("apps/v1 statefulsets", tracks_generation=True, scale=ScalePaths())
+STATEFUL_SETS = declare(
+    "apps/v1 statefulsets",
+    tracks_generation=True,
+    scale=ScalePaths(),
+    defaults=workloads.default_stateful_set,
+    prepare_create=workloads.prepare_stateful_set,
+)
 
 RESOURCES = (CONTROLLER_REVISIONS, DAEMON_SETS, DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from apiserver.kinds import (
     cluster_scope,
     configuration,
@@ -11,9 +13,37 @@ from apiserver.kinds import (
     pods,
     rows,
     services,
+    strategy,
+    volume_defaults,
+    volumes,
+    workloads,
 )
 from apiserver.kinds.declaring import declare
 from apiserver.kinds.resource import ScalePaths, read_text
+
+Object = dict[str, Any]
+
+
+def default_limit_range(limit_range: Object) -> None:
+    """What a container is limited to by default is the maximum, what it requests is that limit, or else the minimum."""
+    for item in limit_range.setdefault("spec", {}).get("limits") or ():
+        if item.get("type") != "Container":
+            continue
+        default, request = dict(item.get("default") or {}), dict(item.get("defaultRequest") or {})
+        default = {**(item.get("max") or {}), **default}
+        request = {**(item.get("min") or {}), **default, **request}
+        for field, amounts in (("default", default), ("defaultRequest", request)):
+            if amounts:
+                item[field] = amounts
+
+
+def default_quota(quota: Object) -> None:
+    quota.setdefault("spec", {})
+
+
+def default_pod_template_object(obj: Object) -> None:
+    pod_defaults.default_pod_template(obj.setdefault("template", {}))
+
 
 BINDINGS = declare("v1 bindings", is_virtual=True)
 
@@ -49,7 +79,7 @@ EVENTS = declare(
     row=rows.event_row,
 )
 
-LIMIT_RANGES = declare("v1 limitranges", create_on_update=True)
+LIMIT_RANGES = declare("v1 limitranges", create_on_update=True, defaults=default_limit_range)
 
 NAMESPACES = declare(
     "v1 namespaces",
@@ -73,11 +103,24 @@ NODES = declare(
     row=rows.node_row,
 )
 
-PERSISTENT_VOLUME_CLAIMS = declare("v1 persistentvolumeclaims")
+PERSISTENT_VOLUME_CLAIMS = declare(
+    "v1 persistentvolumeclaims",
+    defaults=volume_defaults.default_claim,
+    prepare_create=volumes.prepare_claim,
+    prepare_update=volumes.prepare_claim_update,
+)
 
-PERSISTENT_VOLUMES = declare("v1 persistentvolumes")
+PERSISTENT_VOLUMES = declare(
+    "v1 persistentvolumes",
+    defaults=volume_defaults.default_persistent_volume,
+    prepare_create=volumes.prepare_volume,
+)
 
-POD_TEMPLATES = declare("v1 podtemplates", tracks_generation=True)
+POD_TEMPLATES = declare(
+    "v1 podtemplates",
+    tracks_generation=True,
+    defaults=default_pod_template_object,
+)
 
 PODS = declare(
     "v1 pods",
@@ -97,11 +140,13 @@ PODS = declare(
 REPLICATION_CONTROLLERS = declare(
     "v1 replicationcontrollers",
     tracks_generation=True,
-    scale=ScalePaths(),
+    scale=ScalePaths(selector="spec.selector"),
+    defaults=workloads.default_replication_controller,
+    prepare_create=workloads.prepare_replica_set,
     field_labels={"status.replicas": read_text("status", "replicas", default="0")},
 )
 
-RESOURCE_QUOTAS = declare("v1 resourcequotas")
+RESOURCE_QUOTAS = declare("v1 resourcequotas", defaults=default_quota, prepare_create=strategy.empty_status)
 
 SECRETS = declare(
     "v1 secrets",

@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from apiserver.kinds.declaring import declare
 from apiserver.kinds.resource import read_text
+from apiserver.kinds.strategy import empty_status, replace_only_status
+from apiserver.kinds.volume_defaults import set_missing
+
+Object = dict[str, Any]
 
 _GROUP = "resource.k8s.io/v1"
 
+
+def default_claim_spec(spec: Object) -> None:
+    for request in spec.setdefault("devices", {}).get("requests") or ():
+        if request.get("exactly") is not None:
+            _default_request(request["exactly"])
+        for choice in request.get("firstAvailable") or ():
+            _default_request(choice)
+
+
+def _default_request(request: Object) -> None:
+    set_missing(request, "allocationMode", "ExactCount")
+    if request["allocationMode"] == "ExactCount":
+        set_missing(request, "count", 1)
+    for toleration in request.get("tolerations") or ():
+        set_missing(toleration, "operator", "Equal")
+
+
+def default_claim(claim: Object) -> None:
+    default_claim_spec(claim.setdefault("spec", {}))
+
+
+def default_claim_template(template: Object) -> None:
+    spec = template.setdefault("spec", {})
+    spec.setdefault("metadata", {})
+    default_claim_spec(spec.setdefault("spec", {}))
+
+
 DEVICE_CLASSES = declare(f"{_GROUP} deviceclasses", tracks_generation=True)
 
-RESOURCE_CLAIMS = declare(f"{_GROUP} resourceclaims")
+RESOURCE_CLAIMS = declare(
+    f"{_GROUP} resourceclaims",
+    defaults=default_claim,
+    prepare_create=empty_status,
+    prepare_status_update=replace_only_status,
+)
 
-RESOURCE_CLAIM_TEMPLATES = declare(f"{_GROUP} resourceclaimtemplates")
+RESOURCE_CLAIM_TEMPLATES = declare(f"{_GROUP} resourceclaimtemplates", defaults=default_claim_template)
 
 RESOURCE_SLICES = declare(
     f"{_GROUP} resourceslices",

@@ -1,20 +1,71 @@
-"""storage.k8s.io/v1: where volumes come from, and where they are attached."""
+"""storage.k8s.io/v1: where volumes come from, and where they are attached.
+
+Source of the defaults: Kubernetes pkg/apis/storage/v1/defaults.go.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 from apiserver.kinds.declaring import declare
+from apiserver.kinds.volume_defaults import set_missing
+
+Object = dict[str, Any]
 
 _GROUP = "storage.k8s.io/v1"
 
-CSI_DRIVERS = declare(f"{_GROUP} csidrivers", unconditional_update=False)
+_DRIVER: Object = {
+    "attachRequired": True,
+    "podInfoOnMount": False,
+    "storageCapacity": False,
+    "fsGroupPolicy": "ReadWriteOnceWithFSType",
+    "requiresRepublish": False,
+    "seLinuxMount": False,
+}
 
-CSI_NODES = declare(f"{_GROUP} csinodes", unconditional_update=False)
+
+def default_storage_class(storage_class: Object) -> None:
+    storage_class.setdefault("reclaimPolicy", "Delete")
+    storage_class.setdefault("volumeBindingMode", "Immediate")
+
+
+def default_driver(driver: Object) -> None:
+    spec = driver.setdefault("spec", {})
+    for field, value in _DRIVER.items():
+        spec.setdefault(field, value)
+    set_missing(spec, "volumeLifecycleModes", ["Persistent"])
+
+
+def default_node(node: Object) -> None:
+    """A node without drivers says so."""
+    spec = node.setdefault("spec", {})
+    if not spec.get("drivers"):
+        spec["drivers"] = None
+
+
+def default_attachment(attachment: Object) -> None:
+    attachment.setdefault("spec", {}).setdefault("source", {})
+    attachment.setdefault("status", {}).setdefault("attached", False)
+
+
+def prepare_attachment(attachment: Object) -> None:
+    attachment["status"] = {"attached": False}
+
+
+CSI_DRIVERS = declare(f"{_GROUP} csidrivers", unconditional_update=False, defaults=default_driver)
+
+CSI_NODES = declare(f"{_GROUP} csinodes", unconditional_update=False, defaults=default_node)
 
 CSI_CAPACITIES = declare(f"{_GROUP} csistoragecapacities", unconditional_update=False)
 
-STORAGE_CLASSES = declare(f"{_GROUP} storageclasses")
+STORAGE_CLASSES = declare(f"{_GROUP} storageclasses", defaults=default_storage_class)
 
-VOLUME_ATTACHMENTS = declare(f"{_GROUP} volumeattachments", unconditional_update=False)
+VOLUME_ATTACHMENTS = declare(
+    f"{_GROUP} volumeattachments",
+    unconditional_update=False,
+    defaults=default_attachment,
+    prepare_create=prepare_attachment,
+)
 
 VOLUME_ATTRIBUTES_CLASSES = declare(f"{_GROUP} volumeattributesclasses")
 

@@ -36,22 +36,25 @@ def _resource(path: str) -> tuple[Resource, str]:
     return resource, namespace
 
 
-def _create(interaction: dict[str, Any]) -> dict[str, Any]:
-    """What the registry does to a new object, less the metadata that is its own."""
-    resource, namespace = _resource(interaction["path"])
+def _create(interaction: dict[str, Any], uid: str = "") -> dict[str, Any]:
+    """What the registry does to a new object, less most of the metadata that is its own."""
+    served, namespace = _resource(interaction["path"])
+    resource = served.stored
     raw = interaction.get("rawBody")
     body = raw.encode() if raw is not None else json.dumps(interaction["body"]).encode()
     field_validation = parse_qs(urlsplit(interaction["path"]).query).get("fieldValidation", ["Warn"])[0]
-    obj = decode_body(resource, body, field_validation=field_validation).obj
+    obj = served.to_hub(decode_body(served, body, field_validation=field_validation).obj)
     metadata = obj.setdefault("metadata", {})
     if namespace:
         metadata["namespace"] = namespace
+    if uid:
+        metadata["uid"] = uid
     resource.defaults(obj)
     resource.prepare_create(obj)
     causes = resource.validate(obj)
     if causes:
         raise invalid(resource.group, resource.kind, metadata.get("name", ""), causes)
-    return obj
+    return served.from_hub(obj)
 
 
 # What the real server's answer has beyond these hooks, each with its reason.
@@ -100,25 +103,57 @@ def _without_taint(node: dict[str, Any]) -> None:
     del node["spec"]["taints"]
 
 
+def _without_protection(volume: dict[str, Any]) -> None:
+    """Admission (StorageObjectInUseProtection) holds what a pod may still use."""
+    del volume["metadata"]["finalizers"]
+
+
+def _without_time(volume: dict[str, Any]) -> None:
+    """The time of the request."""
+    del volume["status"]["lastPhaseTransitionTime"]
+
+
 ALLOWED = {
     "Pod": (_without_service_account, _without_tolerations, _without_priority),
     "Service": (_without_allocations,),
     "Node": (_without_taint,),
+    "PersistentVolume": (_without_protection, _without_time),
+    "PersistentVolumeClaim": (_without_protection,),
 }
 
+RULES_TO_COME = ("create PriorityLevelConfiguration",)
+
 REGISTRY_METADATA = ("uid", "creationTimestamp", "generation")  # of every kind: the registry's
+
+
+def _uid(response: dict[str, Any]) -> str:
+    """A job's labels and selector repeat its uid."""
+    labels = response["metadata"].get("labels") or {}
+    return str(labels.get("batch.kubernetes.io/controller-uid", ""))
 
 
 @pytest.mark.parametrize("interaction", _interactions("golden_defaults.json"))
 def test_a_minimal_object_becomes_what_kubernetes_makes_of_it(interaction: dict[str, Any]):
     expected = interaction["response"]
+    if _resource(interaction["path"])[0].is_virtual:
+        pytest.skip("answered by the server, not stored: its handlers have tests")
+    if interaction["name"] in RULES_TO_COME:
+        pytest.xfail("its group has no rules yet")
+    if interaction["status"] != 201:
+        with pytest.raises(StatusError) as refusal:
+            _create(interaction)
+        assert refusal.value.to_status() == expected
+        return
     for adjust in ALLOWED.get(expected["kind"], ()):
         adjust(expected)
+    uid = _uid(expected)
     for field in REGISTRY_METADATA:
         expected["metadata"].pop(field, None)
     if "generateName" in expected["metadata"]:
         interaction["body"]["metadata"]["name"] = expected["metadata"]["name"]
-    assert _create(interaction) == expected
+    made = _create(interaction, uid)
+    made["metadata"].pop("uid", None)
+    assert made == expected
 
 
 @pytest.mark.parametrize("interaction", _interactions("golden_refusals.json"))

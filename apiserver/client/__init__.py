@@ -14,7 +14,7 @@
 A controller is: an informer whose handlers put keys into a work queue, and workers that reconcile a key at a time.
 """
 
-from apiserver.client.client import Client, Object, Objects, WatchEvent, WatchStream
+from apiserver.client.client import INITIAL_EVENTS_END, Client, Object, Objects, WatchEvent, WatchStream
 from apiserver.client.discovery import Discovery, ServedResource, discover
 from apiserver.client.events import EventRecorder, reference_to
 from apiserver.client.informer import (
@@ -23,18 +23,17 @@ from apiserver.client.informer import (
     Store,
     controller_of,
     index_by_label,
-    key_of,
-    split_key,
 )
 from apiserver.client.kubeconfig import Kubeconfig, KubeconfigError, load_kubeconfig
 from apiserver.client.leader_election import LeaderElector
 from apiserver.client.reflector import Reflector
-from apiserver.client.resources import ResourceLike, ResourceName, path_of, resource_name
+from apiserver.client.resources import ResourceLike, ResourceName, key_of, path_of, resource_name, split_key
 from apiserver.client.timing import LoopClock, ManualTimerClock, TimerClock, TimerHandle
 from apiserver.client.transport import Answer, HttpTransport, ServerUnreachableError, Stream, Transport
 from apiserver.client.work_queue import QueueClosedError, WorkQueue
 
 __all__ = [
+    "INITIAL_EVENTS_END",
     "Answer",
     "Client",
     "Discovery",

@@ -37,6 +37,10 @@ MAX_THROTTLED_RETRIES = 10
 PAGE_SIZE = 500
 
 _JSON = (("Content-Type", "application/json"),)
+_PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_PARTIAL_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+"""The annotation of the bookmark that ends the initial events of a watch."""
 
 
 class WatchEvent(NamedTuple):
@@ -72,10 +76,14 @@ class WatchStream:
 
 
 class Client:
-    """One server, reached through `transport`. `clock` only times the waits that the server asks for (Retry-After)."""
+    """One server, reached through `transport`. `clock` only times the waits that the server asks for (Retry-After).
 
-    def __init__(self, transport: Transport, *, clock: TimerClock | None = None) -> None:
+    user_agent: who writes, as the managed fields of what is written say it (the part before the slash); "": the transport's.
+    """
+
+    def __init__(self, transport: Transport, *, clock: TimerClock | None = None, user_agent: str = "") -> None:
         self.transport = transport
+        self._headers = [("User-Agent", user_agent)] if user_agent else []
         self._clock: TimerClock = clock if clock is not None else LoopClock()
 
     # ------------------------------------------------------------------------------------------------ reading
@@ -104,8 +112,12 @@ class Client:
         continue_token: str = "",
         resource_version: str = "",
         resource_version_match: str = "",
+        metadata_only: bool = False,
     ) -> Object:
-        """One List object, as the server answers it: `items`, and `metadata` with resourceVersion and continue."""
+        """One List object, as the server answers it: `items`, and `metadata` with resourceVersion and continue.
+
+        metadata_only: items are PartialObjectMetadata.
+        """
         query = _pairs(
             labelSelector=label_selector,
             fieldSelector=field_selector,
@@ -115,7 +127,8 @@ class Client:
         )
         if continue_token:
             query += _pairs(**{"continue": continue_token})
-        return await self._call("GET", path_of(resource, namespace), query)
+        accept = (("Accept", f"{_PARTIAL_LIST},application/json"),) if metadata_only else ()
+        return await self._call("GET", path_of(resource, namespace), query, headers=accept)
 
     async def list_all(
         self,
@@ -125,6 +138,7 @@ class Client:
         label_selector: str = "",
         field_selector: str = "",
         page_size: int = PAGE_SIZE,
+        metadata_only: bool = False,
     ) -> tuple[Objects, str]:
         """(every item, the list's resourceVersion), read in pages of one revision.
 
@@ -142,6 +156,7 @@ class Client:
                     field_selector=field_selector,
                     limit=limit,
                     continue_token=token,
+                    metadata_only=metadata_only,
                 )
             except StatusError as error:
                 if not token or error.code != 410:
@@ -164,9 +179,13 @@ class Client:
         field_selector: str = "",
         bookmarks: bool = True,
         timeout_s: int = 0,
+        metadata_only: bool = False,
+        initial_events: bool = False,
     ) -> WatchStream:
         """Opens a watch. resource_version "": the current objects as ADDED first; "N": what happens after N.
 
+        initial_events: the current objects (not older than resource_version) as ADDED, then a BOOKMARK that carries the
+        annotation INITIAL_EVENTS_END, then what happens. A server that has no such thing refuses it as Invalid.
         Raises StatusError at once where the server refuses it (410 Expired for a resourceVersion no longer kept).
         """
         query = _pairs(
@@ -176,17 +195,20 @@ class Client:
             fieldSelector=field_selector,
             allowWatchBookmarks="true" if bookmarks else "",
             timeoutSeconds=timeout_s,
+            sendInitialEvents="true" if initial_events else "",
+            resourceVersionMatch="NotOlderThan" if initial_events else "",
         )
-        stream = await self.transport.stream("GET", path_of(resource, namespace), query=query)
+        headers = [*self._headers, *((("Accept", f"{_PARTIAL},application/json"),) if metadata_only else ())]
+        stream = await self.transport.stream("GET", path_of(resource, namespace), query=query, headers=headers)
         if stream.status != 200:
             body = b"\n".join([line async for line in stream])
             await stream.close()
             raise _status_error(stream.status, _decode(body), body)
         return WatchStream(stream)
 
-    async def raw(self, path: str) -> Object:
+    async def raw(self, path: str, *, accept: str = "") -> Object:
         """A GET of any path that answers JSON: "/version", "/apis", "/api/v1"."""
-        return await self._call("GET", path)
+        return await self._call("GET", path, headers=(("Accept", accept),) if accept else ())
 
     # ------------------------------------------------------------------------------------------------ writing
 
@@ -232,6 +254,33 @@ class Client:
         query = _pairs(fieldManager=field_manager, force="true" if force else "", dryRun="All" if dry_run else "")
         path = path_of(resource, namespace, name, subresource)
         return await self._call("PATCH", path, query, patch, (("Content-Type", media_type),))
+
+    async def apply(
+        self,
+        resource: Named,
+        obj: Object,
+        *,
+        field_manager: str,
+        force: bool = False,
+        dry_run: bool = False,
+        subresource: str = "",
+    ) -> Object:
+        """Server-side apply: the fields of `obj` are to be as they are here, and are the manager's from now on.
+
+        Conflict where a field is another manager's, unless forced.
+        """
+        metadata = {k: v for k, v in obj["metadata"].items() if k != "managedFields"}
+        return await self.patch(
+            resource,
+            _name(obj),
+            {**obj, "metadata": metadata},
+            _namespace(obj),
+            patch_type="apply",
+            subresource=subresource,
+            field_manager=field_manager,
+            force=force,
+            dry_run=dry_run,
+        )
 
     async def patch_status(
         self, resource: Named, name: str, patch: Any, namespace: str | None = None, *, patch_type: str = "strategic"
@@ -312,14 +361,11 @@ class Client:
 
     # ------------------------------------------------------------------------------------------------ the wire
 
-    async def _call(
-        self, method: str, path: str, query: Pairs = (), body: Any = None, headers: Pairs = _JSON
-    ) -> Object:
+    async def _call(self, method: str, path: str, query: Pairs = (), body: Any = None, headers: Pairs = ()) -> Object:
         payload = b"" if body is None else orjson.dumps(body)
+        sent = [*self._headers, *(headers or (_JSON if payload else ()))]
         for attempt in range(MAX_THROTTLED_RETRIES + 1):
-            answer = await self.transport.request(
-                method, path, query=query, headers=headers if payload else (), body=payload
-            )
+            answer = await self.transport.request(method, path, query=query, headers=sent, body=payload)
             if answer.status != 429 or attempt == MAX_THROTTLED_RETRIES:
                 break
             retry_after_s = _retry_after_s(answer)
@@ -355,6 +401,8 @@ def _delete_options(
 def _typed(page: Object) -> Objects:
     items: Objects = page.get("items") or []
     kind = page.get("kind", "")
+    if kind == "PartialObjectMetadataList":
+        return items
     if kind.endswith("List"):
         for item in items:
             item.setdefault("apiVersion", page.get("apiVersion", ""))

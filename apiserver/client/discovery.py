@@ -1,17 +1,21 @@
-"""What a server serves, asked of the server: the legacy discovery documents, which every API server has.
+"""What a server serves, asked of the server: two aggregated documents where it has them, else one for each group version.
 
-Group order and each group's preferred version are the server's. Subresources are left out; a group whose document
-cannot be read is left out too and named in `failed`, since one broken extension must not hide all the others.
+Group order and each group's preferred version are the server's. Subresources are left out; a group version that cannot
+be read (or is stale) is named in `failed`, since one broken extension must not hide all the others.
+Source of the rule that both documents must be aggregated: client-go discovery_client.go.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from apiserver.client.client import Client, Object
 from apiserver.client.resources import ResourceName
 from apiserver.client.transport import ServerUnreachableError
 from apiserver.errors import StatusError
+
+_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 
 
 class ServedResource(NamedTuple):
@@ -43,10 +47,40 @@ class Discovery(NamedTuple):
 
 async def discover(client: Client) -> Discovery:
     """Asks for everything. Raises StatusError or ServerUnreachableError only where the root documents cannot be read."""
+    apis = await client.raw("/apis", accept=_AGGREGATED)
+    if apis.get("kind") == "APIGroupDiscoveryList":
+        core = await client.raw("/api", accept=_AGGREGATED)
+        if core.get("kind") == "APIGroupDiscoveryList":
+            return _read_aggregated([*core["items"], *apis["items"]])
+        apis = await client.raw("/apis")
+    return await _read_each(client, apis)
+
+
+def _read_aggregated(groups: Iterable[Object]) -> Discovery:
+    found: dict[tuple[str, str], ServedResource] = {}
+    failed: list[str] = []
+    for group in groups:
+        name = (group.get("metadata") or {}).get("name") or ""
+        for version in group.get("versions") or ():
+            text = version["version"]
+            if version.get("freshness") == "Stale":
+                failed.append(f"{name}/{text}: stale GroupVersion discovery: {name}/{text}")
+            for entry in version.get("resources") or ():
+                served = ServedResource(
+                    ResourceName(name, text, entry["resource"]),
+                    (entry.get("responseKind") or {}).get("kind") or "",
+                    entry.get("scope") == "Namespaced",
+                    frozenset(entry.get("verbs") or ()),
+                )
+                found.setdefault((name, served.name.plural), served)
+    return Discovery(list(found.values()), failed)
+
+
+async def _read_each(client: Client, apis: Object) -> Discovery:
     found: dict[tuple[str, str], ServedResource] = {}
     failed: list[str] = []
     wanted = [("", "v1")]
-    for group in (await client.raw("/apis")).get("groups") or ():
+    for group in apis.get("groups") or ():
         preferred = (group.get("preferredVersion") or {}).get("version", "")
         versions = [version["version"] for version in group.get("versions") or ()]
         versions.sort(key=lambda version: version != preferred)  # stable: the preferred first, the others as they come
@@ -63,7 +97,7 @@ async def discover(client: Client) -> Discovery:
     return Discovery(list(found.values()), failed)
 
 
-def _resources(group: str, version: str, document: Object) -> list[ServedResource]:
+def _resources(group: str, version: str, document: dict[str, Any]) -> list[ServedResource]:
     return [
         ServedResource(
             ResourceName(group, version, entry["name"]),

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from apiserver.client.client import Client, Named, Object, Objects
 from apiserver.client.reflector import Reflector
-from apiserver.client.resources import resource_name
+from apiserver.client.resources import key_of, resource_name
 from apiserver.client.timing import LoopClock, TimerClock
 
 log = logging.getLogger(__name__)
@@ -28,19 +28,6 @@ IndexFunction = Callable[[Object], Iterable[str]]
 
 NAMESPACE_INDEX = "namespace"
 OWNER_INDEX = "owner"
-
-
-def key_of(obj: Object) -> str:
-    """ "namespace/name", or "name" for what lives in no namespace."""
-    metadata = obj["metadata"]
-    namespace = metadata.get("namespace")
-    return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])
-
-
-def split_key(key: str) -> tuple[str, str]:
-    """(namespace, name) of a key; namespace is "" for what lives in none."""
-    namespace, slash, name = key.partition("/")
-    return (namespace, name) if slash else ("", namespace)
 
 
 def controller_of(obj: Object) -> Object | None:
@@ -163,6 +150,7 @@ class Informer:
         namespace: str | None = None,
         label_selector: str = "",
         field_selector: str = "",
+        metadata_only: bool = False,
         seed: int = 0,
     ) -> None:
         self.resource = resource_name(resource)
@@ -177,6 +165,7 @@ class Informer:
             namespace=namespace,
             label_selector=label_selector,
             field_selector=field_selector,
+            metadata_only=metadata_only,
             seed=seed,
         )
 
@@ -295,10 +284,22 @@ class InformerFactory:
         self._users = 0
 
     def informer(
-        self, resource: Named, *, namespace: str | None = None, label_selector: str = "", field_selector: str = ""
+        self,
+        resource: Named,
+        *,
+        namespace: str | None = None,
+        label_selector: str = "",
+        field_selector: str = "",
+        metadata_only: bool = False,
     ) -> Informer:
-        """The one informer for these arguments."""
-        key = (resource_name(resource), namespace, label_selector, field_selector)
+        """The one informer for these arguments.
+
+        metadata_only: objects need be no more than PartialObjectMetadata; where somebody watches the whole of them already,
+        that watch is shared.
+        """
+        key = (resource_name(resource), namespace, label_selector, field_selector, False)
+        if metadata_only and key not in self._informers:
+            key = (*key[:-1], True)
         found = self._informers.get(key)
         if found is None:
             found = self._informers[key] = Informer(
@@ -308,11 +309,21 @@ class InformerFactory:
                 namespace=namespace,
                 label_selector=label_selector,
                 field_selector=field_selector,
+                metadata_only=key[-1],
                 seed=len(self._informers),
             )
             if self._users:
                 self._start(key, found)
         return found
+
+    def drop(self, informer: Informer) -> None:
+        """Ends an informer whose resource is no longer served; its store is left as it was."""
+        for key, found in list(self._informers.items()):
+            if found is informer:
+                del self._informers[key]
+                task = self._tasks.pop(key, None)
+                if task is not None:
+                    task.cancel()
 
     def start(self) -> None:
         """Runs every informer there is; those asked for later start at once. Pair each start with a stop."""

@@ -1,4 +1,4 @@
-"""Keeps a sink true to what a server holds: list once, then watch, and resume for as long as the server can.
+"""Keeps a sink true to what a server holds: all that is there once, then a watch, resumed for as long as the server can.
 
             ┌───────────────────────────────── 410 Expired, Gone ─────────────────────────────┐
             ▼                                                                                 │
@@ -8,6 +8,8 @@
        ▼ │                               ▼ │                                                  │
      BACKOFF                          BACKOFF (none after a watch that lasted) ───────────────┘
 
+LISTING is one watch that sends what is there first (sendInitialEvents) and is then watched on; a server that refuses it is
+listed in pages instead, from then on. Nothing is told to the sink before the whole of it is there.
 Bookmarks move RV without an event, so that a quiet watch can be resumed after a compaction of others' history. A watch
 that ends by itself is resumed at RV without a list; nothing is lost or seen twice.
 
@@ -18,11 +20,12 @@ Source of the rules: client-go tools/cache/reflector.go (back-off 0.8 s · 2ⁿ 
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
 from random import Random
 from typing import Protocol
 
-from apiserver.client.client import Client, Named, Object, Objects, WatchStream
-from apiserver.client.resources import resource_name
+from apiserver.client.client import INITIAL_EVENTS_END, Client, Named, Object, Objects, WatchEvent, WatchStream
+from apiserver.client.resources import key_of, resource_name
 from apiserver.client.timing import TimerClock
 from apiserver.client.transport import ServerUnreachableError
 from apiserver.errors import StatusError
@@ -81,9 +84,12 @@ class Reflector:
         namespace: str | None = None,
         label_selector: str = "",
         field_selector: str = "",
+        metadata_only: bool = False,
         seed: int = 0,
     ) -> None:
         self._client = client
+        self._metadata_only = metadata_only
+        self._streams_lists = True
         self._resource = resource_name(resource)
         self._sink = sink
         self._clock = clock
@@ -98,7 +104,10 @@ class Reflector:
         """Lists and watches until cancelled."""
         while True:
             try:
-                await self._list()
+                if self._streams_lists:
+                    await self._list_by_watch()
+                else:
+                    await self._list()
                 await self._watch_on()
             except StatusError as error:
                 if error.code == 410:
@@ -112,15 +121,65 @@ class Reflector:
                 log.exception("%s: listing again", self._resource)
             await self._backoff.wait()
 
+    async def _list_by_watch(self) -> None:
+        """What is there as the first events of a watch, which then goes on. Falls back to a list for good if refused."""
+        opened_s = self._clock.monotonic_s()
+        try:
+            stream = await self._open("", initial_events=True)
+        except StatusError as error:
+            # 422: the server knows the parameter and refuses it; 400: some proxies and old servers.
+            if error.code not in (400, 422):
+                raise
+            log.info("%s: the server does not stream lists (%s); listing instead", self._resource, error.message)
+            self._streams_lists = False
+            await self._list()
+            return
+        try:
+            events = aiter(stream)
+            await self._read_initial(events)
+            count = await self._consume(events)
+        finally:
+            await stream.close()
+        if count == 0 and self._clock.monotonic_s() - opened_s < SHORT_WATCH_S:
+            await self._backoff.wait()
+
+    async def _read_initial(self, events: AsyncIterator[WatchEvent]) -> None:
+        items: dict[str, Object] = {}
+        async for event_type, obj in events:
+            metadata = obj["metadata"]
+            if event_type == "BOOKMARK":
+                if INITIAL_EVENTS_END in (metadata.get("annotations") or {}):
+                    self.resource_version = metadata["resourceVersion"]
+                    self._sink.replace(list(items.values()), self.resource_version)
+                    return
+            elif event_type == "DELETED":
+                items.pop(key_of(obj), None)
+            else:
+                items[key_of(obj)] = obj
+        raise ServerUnreachableError("the watch ended before all that is there was sent")
+
     async def _list(self) -> None:
         items, version = await self._client.list_all(
             self._resource,
             self._namespace,
             label_selector=self._label_selector,
             field_selector=self._field_selector,
+            metadata_only=self._metadata_only,
         )
         self.resource_version = version
         self._sink.replace(items, version)
+
+    async def _open(self, resource_version: str, *, initial_events: bool = False) -> WatchStream:
+        return await self._client.watch(
+            self._resource,
+            self._namespace,
+            resource_version=resource_version,
+            timeout_s=int(WATCH_TIMEOUT_S * (1.0 + self._dice.random())),
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+            metadata_only=self._metadata_only,
+            initial_events=initial_events,
+        )
 
     async def _watch_on(self) -> None:
         """Watches, again and again, until the server says that the past is gone (410) or that there is no such thing."""
@@ -128,16 +187,9 @@ class Reflector:
             opened_s = self._clock.monotonic_s()
             events = 0
             try:
-                stream = await self._client.watch(
-                    self._resource,
-                    self._namespace,
-                    resource_version=self.resource_version,
-                    timeout_s=int(WATCH_TIMEOUT_S * (1.0 + self._dice.random())),
-                    label_selector=self._label_selector,
-                    field_selector=self._field_selector,
-                )
+                stream = await self._open(self.resource_version)
                 try:
-                    events = await self._consume(stream)
+                    events = await self._consume(aiter(stream))
                 finally:
                     await stream.close()
             except StatusError as error:
@@ -154,10 +206,10 @@ class Reflector:
             if events == 0 and self._clock.monotonic_s() - opened_s < SHORT_WATCH_S:
                 await self._backoff.wait()
 
-    async def _consume(self, stream: WatchStream) -> int:
+    async def _consume(self, events: AsyncIterator[WatchEvent]) -> int:
         """Hands events to the sink until the stream ends; answers how many there were, bookmarks included."""
         count = 0
-        async for event_type, obj in stream:
+        async for event_type, obj in events:
             count += 1
             if event_type != "BOOKMARK":
                 self._sink.apply(event_type, obj)

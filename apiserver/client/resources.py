@@ -13,7 +13,7 @@ a namespace given makes a namespaced path.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 
@@ -80,3 +80,16 @@ def path_of(
         raise ValueError(f"{names}: a name is required, the empty name would address the whole collection")
     path += f"/{quote(name, safe='')}"
     return f"{path}/{subresource}" if subresource else path
+
+
+def key_of(obj: dict[str, Any]) -> str:
+    """ "namespace/name", or "name" for what lives in no namespace."""
+    metadata = obj["metadata"]
+    namespace = metadata.get("namespace")
+    return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """(namespace, name) of a key; namespace is "" for what lives in none."""
+    namespace, slash, name = key.partition("/")
+    return (namespace, name) if slash else ("", namespace)

@@ -134,8 +134,10 @@ class FakeApi:
         self, method: str, path: str, *, query: Iterable[tuple[str, str]] = (), headers: Iterable[tuple[str, str]] = ()
     ) -> FakeStream:
         await asyncio.sleep(0)
-        self.requests.append(f"WATCH {path}")
         asked = dict(query)
+        if asked.get("sendInitialEvents"):  # an old server: it does not stream lists
+            return _refusal(StatusError(422, "Invalid", "sendInitialEvents is forbidden for watch"))
+        self.requests.append(f"WATCH {path}")
         start = int(asked.get("resourceVersion") or 0)
         for failure in self.failures:
             if failure[0] in f"WATCH {path}":

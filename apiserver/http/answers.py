@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from apiserver.errors import Cause, invalid
-from apiserver.http.media import OBJECT, PARTIAL, PARTIAL_LIST, TABLE, Wanted
-from apiserver.http.messages import Request, Response, bytes_response
+from apiserver.http.media import OBJECT, PARTIAL, PARTIAL_LIST, TABLE, Wanted, negotiate
+from apiserver.http.messages import Object, Request, Response, bytes_response
 from apiserver.http.routes import Target
-from apiserver.http.shaping import shape_one
+from apiserver.http.shaping import encode_as, shape_list, shape_one
 from apiserver.kinds import Resource, check_field_validation
 from apiserver.meta import forbidden, not_supported, required, too_long
 from apiserver.meta import invalid as invalid_value
 from apiserver.registry import Registry, WriteOptions
 from apiserver.storage import Stored
-
-Object = dict[str, Any]
 
 READ_FORMS = (OBJECT, TABLE, PARTIAL)
 LIST_FORMS = (OBJECT, TABLE, PARTIAL_LIST, PARTIAL)
@@ -78,7 +77,26 @@ def answer(
     registry: Registry, target: Target, stored: Stored, wanted: Wanted, request: Request, status: int = 200
 ) -> Response:
     include = request.query.get("includeObject", "")
-    return bytes_response(shape_one(target.resource, stored, wanted.form, include, registry.clock), status)
+    body = shape_one(target.resource, stored, wanted, include, registry.clock)
+    return bytes_response(body, status, wanted.media)
+
+
+def answer_list(
+    registry: Registry, target: Target, items: Sequence[Stored], metadata: Object, wanted: Wanted, include: str = ""
+) -> Response:
+    body = shape_list(target.resource, items, metadata, wanted, include, registry.clock)
+    return bytes_response(body, 200, wanted.media)
+
+
+def object_response(request: Request, obj: Object, status: int = 200) -> Response:
+    """An object that is not stored and says its own type: a Status, a Scale, a review. Raises NotAcceptable."""
+    media = negotiate(request.headers.get("accept", "")).media
+    return bytes_response(encode_as(media, obj), status, media)
+
+
+def wanted_of(request: Request, resource: Resource, forms: tuple[str, ...], *, is_watch: bool = False) -> Wanted:
+    """What form and media type the client wants. Raises NotAcceptable."""
+    return negotiate(request.headers.get("accept", ""), forms, is_custom=resource.is_custom, is_watch=is_watch)
 
 
 def warned(response: Response, resource: Resource, warnings: list[str]) -> Response:

@@ -6,9 +6,8 @@ Deprecated since 1.19 and answered for `kubectl get cs`; nothing is stored. Who 
 from __future__ import annotations
 
 from apiserver.errors import not_found
-from apiserver.http.answers import LIST_FORMS, READ_FORMS, Object, warned
-from apiserver.http.media import negotiate
-from apiserver.http.messages import Request, Response, bytes_response
+from apiserver.http.answers import LIST_FORMS, READ_FORMS, wanted_of, warned
+from apiserver.http.messages import Object, Request, Response, bytes_response
 from apiserver.http.routes import Target
 from apiserver.http.shaping import shape_list, shape_one
 from apiserver.registry import Registry
@@ -32,10 +31,10 @@ async def read_component_statuses(registry: Registry, request: Request, target: 
     if target.name:
         if target.name not in _COMPONENTS:
             raise not_found("", target.resource.plural, target.name)
-        wanted = negotiate(request.headers.get("accept", ""), READ_FORMS)
-        body = shape_one(target.resource, _status(target.name), wanted.form, include, registry.clock)
+        wanted = wanted_of(request, target.resource, READ_FORMS)
+        body = shape_one(target.resource, _status(target.name), wanted, include, registry.clock)
     else:
-        wanted = negotiate(request.headers.get("accept", ""), LIST_FORMS)
+        wanted = wanted_of(request, target.resource, LIST_FORMS)
         statuses = [_status(name) for name in _COMPONENTS]
-        body = shape_list(target.resource, statuses, {}, wanted.form, include, registry.clock)
-    return warned(bytes_response(body), target.resource, [])
+        body = shape_list(target.resource, statuses, {}, wanted, include, registry.clock)
+    return warned(bytes_response(body, 200, wanted.media), target.resource, [])

@@ -12,6 +12,7 @@ from apiserver.meta import encode
 from apiserver.storage import Lines
 
 JSON = "application/json"
+Object = dict[str, Any]
 _OPEN = open_gate()
 
 

@@ -66,7 +66,7 @@ class Pipeline:
                     if response is not None:
                         return response
         except Exception as error:
-            return response_of(error)
+            return response_of(error, request.headers.get("accept", ""))
         return text_response("404 page not found\n", 404)
 
     async def _limits(self, request: Request) -> Response | None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from apiserver.http.answers import LIST_FORMS, READ_FORMS, Object, answer, warned
-from apiserver.http.media import negotiate
-from apiserver.http.messages import Request, Response, bytes_response
+from apiserver.http.answers import LIST_FORMS, READ_FORMS, answer, answer_list, wanted_of, warned
+from apiserver.http.messages import Object, Request, Response
 from apiserver.http.query import check_list_options, parse_bool, parse_revision, parse_selection, parse_wanted
 from apiserver.http.routes import Target
-from apiserver.http.shaping import shape_list
 from apiserver.http.watching import open_watch
 from apiserver.registry import Registry
 
 
 async def get(registry: Registry, request: Request, target: Target) -> Response:
-    wanted = negotiate(request.headers.get("accept", ""), READ_FORMS)
+    wanted = wanted_of(request, target.resource, READ_FORMS)
     revision = parse_revision(request.query) if request.query.get("resourceVersion") else None
     stored = await registry.get(target.resource, target.namespace, target.name, revision)
     return warned(answer(registry, target, stored, wanted, request), target.resource, [])
@@ -22,20 +20,17 @@ async def get(registry: Registry, request: Request, target: Target) -> Response:
 async def list_or_watch(registry: Registry, request: Request, target: Target) -> Response:
     query = request.query
     is_watch = target.is_watch_path or parse_bool(query, "watch")
-    wanted = negotiate(request.headers.get("accept", ""), LIST_FORMS)
+    wanted = wanted_of(request, target.resource, LIST_FORMS, is_watch=is_watch)
     check_list_options(query, is_watch=is_watch)
     selection = parse_selection(target.resource, target.namespace, target.name, query)
     if is_watch:
-        response = await open_watch(registry, target.resource, selection, query, wanted.form)
+        response = await open_watch(registry, target.resource, selection, query, wanted)
         return warned(response, target.resource, [])
-    page = await registry.list(
-        target.resource, target.namespace, parse_wanted(query), accepts=selection.accepts_inside
-    )
+    page = await registry.list(target.resource, target.namespace, parse_wanted(query), accepts=selection.accepts_inside)
     metadata: Object = {"resourceVersion": str(page.revision)}
     if page.token:
         metadata["continue"] = page.token
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
     include = query.get("includeObject", "")
-    body = shape_list(target.resource, page.items, metadata, wanted.form, include, registry.clock)
-    return warned(bytes_response(body), target.resource, [])
+    return warned(answer_list(registry, target, page.items, metadata, wanted, include), target.resource, [])

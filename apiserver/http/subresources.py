@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from apiserver.http.answers import Object, Write, write_options
-from apiserver.http.media import is_yaml, patch_type
-from apiserver.http.messages import Request, Response, bytes_response, json_response
+from apiserver.http.answers import READ_FORMS, Write, answer, object_response, wanted_of, write_options
+from apiserver.http.bodies import read_object, read_object_of
+from apiserver.http.media import patch_type
+from apiserver.http.messages import Object, Request, Response
 from apiserver.http.routes import Target
 from apiserver.http.writing import read_patch
-from apiserver.kinds import decode_body, decode_body_of, decode_object, find_type, scale_of
+from apiserver.kinds import decode_object, find_type, scale_of
 from apiserver.registry import Registry, WriteOptions, bind, created, evict, finalize, write_scale
 
 
 async def get_scale(registry: Registry, request: Request, target: Target) -> Response:
     stored = await registry.get(target.resource, target.namespace, target.name)
-    return json_response(scale_of(target.resource, stored.obj))
+    return object_response(request, scale_of(target.resource, stored.obj))
 
 
 async def put_scale(registry: Registry, request: Request, target: Target) -> Response:
@@ -22,15 +23,11 @@ async def put_scale(registry: Registry, request: Request, target: Target) -> Res
     scale = await write_scale(
         registry, target.resource, target.namespace, target.name, lambda old: body, options.options
     )
-    return json_response(scale)
+    return object_response(request, scale)
 
 
 def _decode_scale(request: Request, options: Write) -> Object:
-    yaml = is_yaml(request.headers.get("content-type", ""))
-    schema = find_type("autoscaling.v1.Scale")
-    return decode_body_of(
-        request.body, schema, "autoscaling", "v1", "Scale", yaml=yaml, field_validation=options.field_validation
-    ).obj
+    return read_object_of(request, "autoscaling.v1.Scale", "autoscaling", "v1", "Scale", options.field_validation).obj
 
 
 async def patch_scale(registry: Registry, request: Request, target: Target) -> Response:
@@ -44,27 +41,25 @@ async def patch_scale(registry: Registry, request: Request, target: Target) -> R
         return scale
 
     scale = await write_scale(registry, target.resource, target.namespace, target.name, change, options.options)
-    return json_response(scale)
+    return object_response(request, scale)
 
 
 async def post_binding(registry: Registry, request: Request, target: Target) -> Response:
     options = write_options(request, "CreateOptions")
-    yaml = is_yaml(request.headers.get("content-type", ""))
-    binding = decode_body_of(request.body, find_type("core.v1.Binding"), "", "v1", "Binding", yaml=yaml).obj
+    binding = read_object_of(request, "core.v1.Binding", "", "v1", "Binding").obj
     await bind(registry, target.resource, target.namespace, target.name, binding, options.options)
-    return json_response(created(), 201)
+    return object_response(request, created(), 201)
 
 
 async def post_eviction(registry: Registry, request: Request, target: Target) -> Response:
-    yaml = is_yaml(request.headers.get("content-type", ""))
-    schema = find_type("policy.v1.Eviction")
-    eviction = decode_body_of(request.body, schema, "policy", "v1", "Eviction", yaml=yaml).obj
+    eviction = read_object_of(request, "policy.v1.Eviction", "policy", "v1", "Eviction").obj
     await evict(registry, target.resource, target.namespace, target.name, eviction, WriteOptions(user=request.user))
-    return json_response(created(), 201)
+    return object_response(request, created(), 201)
 
 
 async def put_finalize(registry: Registry, request: Request, target: Target) -> Response:
     options = write_options(request, "UpdateOptions")
-    body = decode_body(target.resource, request.body, yaml=is_yaml(request.headers.get("content-type", "")))
+    wanted = wanted_of(request, target.resource, READ_FORMS)
+    body = read_object(request, target.resource)
     stored = await finalize(registry, target.resource, target.name, body.obj, options.options)
-    return bytes_response(stored.encoded)
+    return answer(registry, target, stored, wanted, request)

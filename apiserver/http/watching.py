@@ -22,11 +22,11 @@ from collections.abc import AsyncIterator, Mapping
 from random import Random
 
 from apiserver.errors import StatusError, bad_request
-from apiserver.http.messages import JSON, Outlet, Response
+from apiserver.http import media
+from apiserver.http.messages import Outlet, Response
 from apiserver.http.query import Selection, parse_bool, parse_revision
-from apiserver.http.shaping import bookmark_line, render_of
+from apiserver.http.shaping import bookmark_line, event_line, render_of
 from apiserver.kinds import Resource
-from apiserver.meta import encode
 from apiserver.registry import Registry
 from apiserver.storage import (
     ADDED,
@@ -59,7 +59,7 @@ class Watch:
         cache: WatchCache,
         resource: Resource,
         selection: Selection,
-        form: str,
+        asked: media.Wanted,
         render: Render,
         *,
         revision: int,
@@ -72,7 +72,7 @@ class Watch:
         self._cache = cache
         self._resource = resource
         self._selection = selection
-        self._form = form
+        self._asked = asked
         self._render = render
         self._revision = revision
         self._page = page
@@ -96,7 +96,7 @@ class Watch:
             (self._selection.key, self._resource.stored.plural),
             self._selection.accepts,
             self._render,
-            is_first=not (self._page is not None and self._page.items) and self._form != "",
+            is_first=not (self._page is not None and self._page.items) and self._asked.form != media.OBJECT,
             trigger=self._selection.trigger,
         )
 
@@ -111,7 +111,7 @@ class Watch:
                 self._subscribe()
         except StatusError as error:
             self._is_over = True
-            yield error_line(error)
+            yield error_line(error, self._asked)
             return
         items: list[Stored] = self._page.items if self._page is not None else []
         self._page = None
@@ -120,7 +120,7 @@ class Watch:
             some = items[begin : begin + INITIAL_LINES]
             yield b"".join([render(ADDED, stored, not begin and not at) for at, stored in enumerate(some)])
         if self._ends_initial:
-            yield bookmark_line(self._resource, self._revision, self._form, ends_initial_events=True)
+            yield bookmark_line(self._resource, self._revision, self._asked, ends_initial_events=True)
 
     def attach(self, outlet: Outlet) -> None:
         """Live from now on: the outlet gets what was queued meanwhile, and everything that comes."""
@@ -143,7 +143,7 @@ class Watch:
             return
         self._end()
         if error is not None:
-            outlet.deliver(Lines(0, error_line(error), 1))
+            outlet.deliver(Lines(0, error_line(error, self._asked), 1))
             outlet.finish()
         elif self._cache.is_listed:
             outlet.abort()
@@ -172,7 +172,7 @@ class Watch:
         assert self._subscriber is not None
         self._subscriber.group.flush()
         revision = max(self._revision, self._cache.revision)
-        line = bookmark_line(self._resource, revision, self._form, ends_initial_events=False)
+        line = bookmark_line(self._resource, revision, self._asked, ends_initial_events=False)
         if not outlet.deliver(Lines(revision, line, 1)):
             self.close()
             outlet.abort()
@@ -263,7 +263,7 @@ def _timeout_s(query: Mapping[str, str]) -> float:
 
 
 async def open_watch(
-    registry: Registry, resource: Resource, selection: Selection, query: Mapping[str, str], form: str
+    registry: Registry, resource: Resource, selection: Selection, query: Mapping[str, str], asked: media.Wanted
 ) -> Response:
     """Raises what can be refused before the headers; a revision that is gone is refused in the stream."""
     cache = await registry.cache(resource)
@@ -279,17 +279,17 @@ async def open_watch(
         page = await read_page(cache, selection.key[0], selection.accepts, wanted)
     elif revision == 0:
         revision = cache.revision if query.get("resourceVersion") else await cache.feed.newest()
-    render = render_of(resource, form, query.get("includeObject", ""), registry.clock)
-    headers = {"Content-Type": JSON}
+    render = render_of(resource, asked, query.get("includeObject", ""), registry.clock)
+    headers = {"Content-Type": media.content_type(asked, is_watch=True)}
     try:
         watch = Watch(
-            cache, resource, selection, form, render, revision=revision, page=page, awaits=awaits,
+            cache, resource, selection, asked, render, revision=revision, page=page, awaits=awaits,
             ends_initial=wants_initial and wants_bookmarks, wants_bookmarks=wants_bookmarks, timeout_s=timeout_s,
         )  # fmt: skip
     except StatusError as error:
-        return Response(200, headers, error_line(error))
+        return Response(200, headers, error_line(error, asked))
     return Response(200, headers, stream=watch)
 
 
-def error_line(error: StatusError) -> bytes:
-    return encode({"type": "ERROR", "object": error.to_status()}) + b"\n"
+def error_line(error: StatusError, asked: media.Wanted) -> bytes:
+    return event_line("ERROR", error.to_status(), asked.media)

@@ -9,19 +9,21 @@ from apiserver.errors import StatusError, bad_request, unsupported_media_type
 from apiserver.http.answers import (
     LIST_FORMS,
     READ_FORMS,
-    Object,
     Write,
     answer,
+    answer_list,
+    object_response,
     patch_options,
+    wanted_of,
     warned,
     write_options,
 )
-from apiserver.http.media import Wanted, is_yaml, negotiate, patch_type
-from apiserver.http.messages import Request, Response, bytes_response, json_response
+from apiserver.http.bodies import read_object, read_options
+from apiserver.http.media import Wanted, patch_type
+from apiserver.http.messages import Object, Request, Response
 from apiserver.http.query import parse_selection
 from apiserver.http.routes import Target
-from apiserver.http.shaping import shape_list
-from apiserver.kinds import Resource, decode_body, decode_object, decode_options
+from apiserver.kinds import Resource, decode_object
 from apiserver.meta import (
     Decoded,
     decode_json,
@@ -40,9 +42,8 @@ CUSTOM_PATCHES = ["application/json-patch+json", "application/merge-patch+json",
 async def create(registry: Registry, request: Request, target: Target) -> Response:
     resource = target.resource
     options = write_options(request, "CreateOptions")
-    wanted = negotiate(request.headers.get("accept", ""), READ_FORMS)
-    yaml = is_yaml(request.headers.get("content-type", ""))
-    body = decode_body(resource, request.body, yaml=yaml, field_validation=options.field_validation)
+    wanted = wanted_of(request, resource, READ_FORMS)
+    body = read_object(request, resource, options.field_validation)
     namespace = target.namespace
     if resource.namespaced and not namespace:
         namespace = body.obj["metadata"].get("namespace") or ""
@@ -55,9 +56,8 @@ async def create(registry: Registry, request: Request, target: Target) -> Respon
 async def update(registry: Registry, request: Request, target: Target) -> Response:
     resource = target.resource
     options = write_options(request, "UpdateOptions")
-    wanted = negotiate(request.headers.get("accept", ""), READ_FORMS)
-    yaml = is_yaml(request.headers.get("content-type", ""))
-    body = decode_body(resource, request.body, yaml=yaml, field_validation=options.field_validation)
+    wanted = wanted_of(request, resource, READ_FORMS)
+    body = read_object(request, resource, options.field_validation)
     _check_names(target, body.obj)
     try:
         stored = await registry.update(
@@ -94,7 +94,7 @@ async def patch(registry: Registry, request: Request, target: Target) -> Respons
     resource = target.resource
     kind = patch_type(request.headers.get("content-type", ""))
     options = patch_options(request, kind)
-    wanted = negotiate(request.headers.get("accept", ""), READ_FORMS)
+    wanted = wanted_of(request, resource, READ_FORMS)
     if kind == "apply":
         return await _apply(registry, request, target, options, wanted)
     if kind == "strategic" and resource.is_custom:
@@ -175,28 +175,21 @@ def read_patch(kind: str, body: bytes, resource: Resource | None) -> tuple[Calla
 
 async def delete(registry: Registry, request: Request, target: Target) -> Response:
     resource = target.resource
-    wanted = negotiate(request.headers.get("accept", ""), READ_FORMS)
-    options = parse_delete_options(delete_body(request), dict(request.query))._replace(user=request.user)
+    wanted = wanted_of(request, resource, READ_FORMS)
+    options = parse_delete_options(read_options(request), dict(request.query))._replace(user=request.user)
     stored, gone = await registry.delete(resource, target.namespace, target.name, options)
     if gone and not resource.graceful:
         uid = stored.obj["metadata"].get("uid", "")
-        return warned(json_response(success(resource, target.name, uid)), resource, [])
+        return warned(object_response(request, success(resource, target.name, uid)), resource, [])
     return warned(answer(registry, target, stored, wanted, request), resource, [])
-
-
-def delete_body(request: Request) -> Object:
-    if not request.body:
-        return {}
-    yaml = is_yaml(request.headers.get("content-type", ""))
-    return decode_options(request.body, yaml=yaml)
 
 
 async def delete_collection(registry: Registry, request: Request, target: Target) -> Response:
     resource = target.resource
-    wanted = negotiate(request.headers.get("accept", ""), LIST_FORMS)
-    options = parse_delete_options(delete_body(request), dict(request.query))._replace(user=request.user)
+    wanted = wanted_of(request, resource, LIST_FORMS)
+    options = parse_delete_options(read_options(request), dict(request.query))._replace(user=request.user)
     selection = parse_selection(resource, target.namespace, "", request.query)
     accepts = selection.accepts if selection.key[1:] != ("", "") else None
     page = await registry.delete_collection(resource, target.namespace, options, accepts)
     metadata: Object = {"resourceVersion": str(page.revision)}
-    return bytes_response(shape_list(resource, page.items, metadata, wanted.form, "", registry.clock))
+    return answer_list(registry, target, page.items, metadata, wanted)

@@ -9,8 +9,10 @@ from apiserver.kinds.builtin import BUILTIN, catalog
 from apiserver.kinds.catalogs import Catalog
 from apiserver.kinds.cluster_scope import prepare_finalize
 from apiserver.kinds.decoding import (
+    WARN,
     Body,
     check_field_validation,
+    check_said_type,
     decode_body,
     decode_body_of,
     decode_object,
@@ -35,6 +37,7 @@ __all__ = [
     "BUILTIN",
     "HARD_EFFECTS",
     "METADATA_LABELS",
+    "WARN",
     "Body",
     "Catalog",
     "OpenApiDocument",
@@ -47,6 +50,7 @@ __all__ = [
     "apply_scale",
     "catalog",
     "check_field_validation",
+    "check_said_type",
     "decode_body",
     "decode_body_of",
     "decode_object",

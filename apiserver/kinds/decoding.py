@@ -67,7 +67,7 @@ def decode_body_of(
     """Decodes a body of a type that is no resource of its own: Binding, Eviction, Scale. Raises BadRequest."""
     parsed = (decode_yaml if yaml else decode_json)(body, kind)
     obj = parsed.obj
-    _check_type(obj, group, version, kind)
+    check_said_type(obj, group, version, kind)
     return Body(obj, decode_object(obj, schema, version, kind, parsed.duplicates, field_validation))
 
 
@@ -111,7 +111,7 @@ def _decode(obj: dict[str, Any], schema: Type, said_kind: str, version: str, kin
         raise bad_request(f'{said_kind} in version "{version}" cannot be handled as a {kind}: {error}') from None
 
 
-def _check_type(obj: dict[str, Any], group: str, version: str, kind: str) -> None:
+def check_said_type(obj: dict[str, Any], group: str, version: str, kind: str) -> None:
     """Fills in apiVersion and kind. Raises BadRequest where the body says others."""
     expected = join_api_version(group, version)
     said_kind, said_version = obj.get("kind"), obj.get("apiVersion")

@@ -25,8 +25,10 @@ from apiserver.meta.codec import (
     decode_yaml,
     deep_copy,
     encode,
+    encode_yaml,
     parse_json,
     sorted_json,
+    summarize_body,
 )
 from apiserver.meta.cron import CronError, Schedule, parse_schedule
 from apiserver.meta.field_set import Node as FieldNode
@@ -152,6 +154,7 @@ __all__ = [
     "encode",
     "encode_managed",
     "equal_but_for_times",
+    "encode_yaml",
     "find_field",
     "forbidden",
     "format_micro_time",
@@ -188,6 +191,7 @@ __all__ = [
     "sorted_json",
     "split_api_version",
     "strategic_merge",
+    "summarize_body",
     "too_long",
     "update_entries",
 ]

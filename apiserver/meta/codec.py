@@ -41,6 +41,11 @@ def sorted_json(obj: Any) -> str:
     return orjson.dumps(obj, option=orjson.OPT_SORT_KEYS).decode()
 
 
+def encode_yaml(obj: Any) -> bytes:
+    """YAML in blocks, keys sorted, as the API server writes it."""
+    return yaml.dump(obj, Dumper=_Dumper, default_flow_style=False, allow_unicode=True).encode()
+
+
 def deep_copy(obj: Any) -> Any:
     """A private copy of a plain object; faster than copy.deepcopy by an order of magnitude."""
     return orjson.loads(orjson.dumps(obj))
@@ -99,10 +104,11 @@ def _check_size(body: bytes, max_bytes: int) -> None:
 
 def _unrecognized(kind: str, why: str, body: bytes) -> str:
     prefix = "" if why.startswith("couldn't get") else "couldn't get version/kind; json parse error: "
-    return f"the object provided is unrecognized (must be of type {kind}): {prefix}{why} ({_summary(body)})"
+    return f"the object provided is unrecognized (must be of type {kind}): {prefix}{why} ({summarize_body(body)})"
 
 
-def _summary(body: bytes) -> str:
+def summarize_body(body: bytes) -> str:
+    """The beginning of a body that could not be read, for the message that says so."""
     if not body:
         return "<empty>"
     cut = body[:_SUMMARY_BYTES]
@@ -179,6 +185,15 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Writes what stands twice twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
 
 _MAX_YAML_DEPTH = 200
 _MAX_YAML_NODES = 1_000_000

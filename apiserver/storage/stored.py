@@ -31,12 +31,13 @@ def encode_value(obj: dict[str, Any]) -> bytes:
 class Stored:
     """`value`: the bytes as stored; `revision`: which becomes the resourceVersion; 0 = not stored (dry run), it has none."""
 
-    __slots__ = ("key", "revision", "origin", "_value", "_encoded", "_at", "_obj", "_views")
+    __slots__ = ("key", "revision", "origin", "message", "_value", "_encoded", "_at", "_obj", "_views")
 
     def __init__(self, key: bytes, value: bytes, revision: int, origin: Stored | None = None) -> None:
         self.key = key
         self.revision = revision
         self.origin = origin  # of a view: what is stored
+        self.message: bytes | None = None  # in protobuf: for whoever encodes it first to leave here
         self._value: bytes | None = value
         self._encoded: bytes | None = None
         self._at = 0

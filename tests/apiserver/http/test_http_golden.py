@@ -27,8 +27,6 @@ DIFFERENCES: dict[str, set[str]] = {
     "create pod bound": NO_TOKEN_VOLUME,
     "change pod image": NO_TOKEN_VOLUME,
     "resourceVersion on create": {".metadata.resourceVersion", *NO_TOKEN_VOLUME},  # a dry run echoes the version
-    "unknown content type": {".message"},  # protobuf is not among the types that are taken
-    "cbor content type": {".message"},
     "future resourceVersion": {".message"},  # names the current revision
     "service bad name": {".spec.clusterIP", ".spec.clusterIPs"},  # which address is free
     "strategic merge containers": NO_CONTROLLERS,

@@ -61,7 +61,7 @@ async def test_forms_of_a_list(http):
     accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
     _, partial, _ = await http.call("GET", CONFIGMAPS, Accept=accept)
     assert partial["kind"] == "PartialObjectMetadataList"
-    status, refused, _ = await http.call("GET", CONFIGMAPS, Accept="application/vnd.kubernetes.protobuf")
+    status, refused, _ = await http.call("GET", CONFIGMAPS, Accept="application/msgpack")
     assert (status, refused["reason"]) == (406, "NotAcceptable")
 
 

@@ -12,11 +12,10 @@ from uuid import uuid4
 
 from apiserver.auth import DEFAULT_SECONDS, MAX_SECONDS, MIN_SECONDS, ServiceAccountTokens
 from apiserver.errors import StatusError, bad_request, conflict, invalid
-from apiserver.http.answers import Object, write_options
-from apiserver.http.media import is_yaml
+from apiserver.http.answers import Object, object_response, write_options
+from apiserver.http.bodies import read_object_of
 from apiserver.http.messages import Request, Response, bytes_response, json_response
 from apiserver.http.routes import Target, no_such_resource
-from apiserver.kinds import decode_body_of, find_type
 from apiserver.meta import encode, format_time, split_api_version
 from apiserver.meta import invalid as invalid_field
 from apiserver.registry import Registry
@@ -33,10 +32,8 @@ async def post_token(registry: Registry, request: Request, target: Target) -> Re
     if accounts is None or not accounts.keys.can_sign:
         raise no_such_resource()
     options = write_options(request, "CreateOptions")
-    body = decode_body_of(
-        request.body, find_type("authentication.v1.TokenRequest"), _GROUP, "v1", "TokenRequest",
-        yaml=is_yaml(request.headers.get("content-type", "")), field_validation=options.field_validation,
-    )  # fmt: skip
+    schema = "authentication.v1.TokenRequest"
+    body = read_object_of(request, schema, _GROUP, "v1", "TokenRequest", options.field_validation)
     asked = body.obj
     spec: Object = asked.setdefault("spec", {})
     _check_address(asked, target)
@@ -64,7 +61,7 @@ async def post_token(registry: Registry, request: Request, target: Target) -> Re
         "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": reference},
         "status": {"token": token, "expirationTimestamp": format_time(expires_s)},
     }
-    return json_response(answered, 201)._replace(warnings=tuple(body.warnings))
+    return object_response(request, answered, 201)._replace(warnings=tuple(body.warnings))
 
 
 def _check_address(asked: Object, target: Target) -> None:

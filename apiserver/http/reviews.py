@@ -12,10 +12,11 @@ from typing import Any
 from apiserver.auth import Access, User
 from apiserver.errors import Cause, StatusError, bad_request, invalid
 from apiserver.http.answers import Object, answer, warned, write_options
-from apiserver.http.media import is_yaml, negotiate
+from apiserver.http.bodies import read_object
+from apiserver.http.media import negotiate
 from apiserver.http.messages import Request, Response
 from apiserver.http.routes import Target
-from apiserver.kinds import Body, decode_body
+from apiserver.kinds import Body
 from apiserver.meta import child, format_time
 from apiserver.meta import invalid as invalid_field
 from apiserver.registry import Registry
@@ -26,8 +27,7 @@ _ATTRIBUTES, _PATHS = "resourceAttributes", "nonResourceAttributes"
 
 def _read(request: Request, target: Target) -> Body:
     options = write_options(request, "CreateOptions")
-    yaml = is_yaml(request.headers.get("content-type", ""))
-    return decode_body(target.resource, request.body, yaml=yaml, field_validation=options.field_validation)
+    return read_object(request, target.resource, options.field_validation)
 
 
 def _answer(registry: Registry, request: Request, target: Target, body: Body, obj: Object) -> Response:

@@ -52,11 +52,12 @@ class Subresource(NamedTuple):
 
 
 class ScalePaths(NamedTuple):
-    """Where the scale subresource finds its numbers. selector: path of a LabelSelector."""
+    """Where the scale subresource finds its numbers. selector: path of a LabelSelector, or of its text; may be empty."""
 
     spec_replicas: str = "spec.replicas"
     status_replicas: str = "status.replicas"
     selector: str = "spec.selector"
+    selector_is_text: bool = False
 
 
 def read_text(*path: str, default: str = "") -> Callable[[Object], str]:
@@ -114,8 +115,8 @@ class Resource:
     validate_change: Callable[[Object, Object], list[Cause]] | None = None
     prepare_delete: Callable[[Object, str], None] = strategy.nothing_on_delete
     own_list_kind: str = ""  # where it is not the kind with "List" behind it
-    own_type: Type | None = None  # where the type table does not have it
-    openapi_schema: Mapping[str, Any] | None = None  # likewise: as OpenAPI v3 publishes it
+    own_type: Callable[[], Type] | None = None  # where the type table does not have it
+    openapi_schema: Mapping[str, Any] | None = None  # likewise: the openAPIV3Schema of a custom resource
     is_custom: bool = False  # declared by a CustomResourceDefinition: JSON and YAML only, no strategic patches
     own_rules: bool = False
     is_virtual: bool = False  # answered, never stored: reviews, component statuses
@@ -136,7 +137,7 @@ class Resource:
     @property
     def schema(self) -> Type:
         """The structural type, resolved when first asked for."""
-        return self.own_type or find_type(self.schema_name)
+        return self.own_type() if self.own_type is not None else find_type(self.schema_name)
 
     @property
     def gvk(self) -> GroupVersionKind:

@@ -18,9 +18,9 @@ def scale_of(resource: Resource, obj: Object) -> Object:
     paths = _paths(resource)
     wanted = find_field(obj, paths.spec_replicas, 0)
     status: Object = {"replicas": find_field(obj, paths.status_replicas, 0)}
-    selector = find_field(obj, paths.selector)
+    selector = find_field(obj, paths.selector) if paths.selector else None
     if selector is not None:
-        status["selector"] = str(label_selector_of(selector))
+        status["selector"] = selector if paths.selector_is_text else str(label_selector_of(selector))
     metadata = obj["metadata"]
     return {
         "kind": "Scale",

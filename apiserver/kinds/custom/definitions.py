@@ -14,7 +14,6 @@ from apiserver.kinds.custom.conditions import DELETION_PENDING, FINALIZER, is_tr
 from apiserver.kinds.custom.definition_rules import validate_names, validate_spec, validate_spec_update
 from apiserver.kinds.metadata import validate_metadata, validate_metadata_update
 from apiserver.kinds.schemas import find_type
-from apiserver.kinds.strategy import replace_status, spec_changed
 from apiserver.meta import Type, at, check_dns1123_subdomain, child, decode_typed, invalid, required
 
 Object = dict[str, Any]
@@ -101,15 +100,6 @@ def prepare_update(definition: Object, old: Object) -> None:
     definition["status"] = status
 
 
-def prepare_status_update(definition: Object, old: Object) -> None:
-    replace_status(definition, old)
-    metadata, known = definition["metadata"], old["metadata"]
-    for field in ("labels", "annotations", "finalizers", "ownerReferences"):
-        metadata.pop(field, None)
-        if field in known:
-            metadata[field] = known[field]
-
-
 def prepare_delete(definition: Object, now: str) -> None:
     finalizers = definition["metadata"].setdefault("finalizers", [])
     if FINALIZER not in finalizers:
@@ -172,10 +162,6 @@ def _validate_stored_versions(spec: Object, status: Object) -> list[Cause]:
         if version.get("storage") and version["name"] not in stored:
             causes.append(invalid(where, stored, f"must have the storage version {version['name']}"))
     return causes
-
-
-def generation_changed(definition: Object, old: Object) -> bool:
-    return spec_changed(definition, old)
 
 
 # Groups of the Kubernetes project -----------------------------------------------------------------------------------

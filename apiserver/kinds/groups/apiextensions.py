@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apiserver.kinds.custom import definitions
 from apiserver.kinds.declaring import declare
+from apiserver.kinds.strategy import replace_only_status
 
 CUSTOM_RESOURCE_DEFINITIONS = declare(
     "apiextensions.k8s.io/v1 customresourcedefinitions",
@@ -13,11 +14,10 @@ CUSTOM_RESOURCE_DEFINITIONS = declare(
     defaults=definitions.defaults,
     prepare_create=definitions.prepare_create,
     prepare_update=definitions.prepare_update,
-    prepare_status_update=definitions.prepare_status_update,
+    prepare_status_update=replace_only_status,
     prepare_delete=definitions.prepare_delete,
     validate=definitions.validate,
     validate_change=definitions.validate_change,
-    generation_changed=definitions.generation_changed,
 )
 
 RESOURCES = (CUSTOM_RESOURCE_DEFINITIONS,)

@@ -72,7 +72,7 @@ def validate_metadata(metadata: Object, check_name: CheckName, namespaced: bool,
     if metadata.get("generation", 0) < 0:
         causes.append(invalid(child(path, "generation"), metadata["generation"], "must be greater than or equal to 0"))
     causes += validate_labels(metadata.get("labels") or {}, child(path, "labels"))
-    causes += _validate_annotations(metadata.get("annotations") or {}, child(path, "annotations"))
+    causes += validate_annotations(metadata.get("annotations") or {}, child(path, "annotations"))
     causes += _validate_owners(metadata.get("ownerReferences") or [], child(path, "ownerReferences"))
     for finalizer in metadata.get("finalizers") or ():
         causes += validate_finalizer(finalizer, child(path, "finalizers"))
@@ -101,7 +101,7 @@ def validate_labels(labels: Object, path: str) -> list[Cause]:
     return causes
 
 
-def _validate_annotations(annotations: Object, path: str) -> list[Cause]:
+def validate_annotations(annotations: Object, path: str) -> list[Cause]:
     causes = []
     size_bytes = 0
     for key, value in annotations.items():

@@ -1,0 +1,267 @@
+"""Volumes of a pod, and the sources that persistent volumes share with them.
+
+A source is one field of a volume. SOURCES says what each needs: its required texts, and a function for what more there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from apiserver.errors import Cause
+from apiserver.kinds.metadata import validate_annotations, validate_labels
+from apiserver.kinds.validation.claims import claim_spec
+from apiserver.kinds.validation.pod_fields import VOLUME_FIELDS, field_ref, resource_ref
+from apiserver.kinds.validation.values import (
+    MODE_RANGE,
+    Object,
+    dns_subdomain,
+    file_path,
+    no_backsteps,
+)
+from apiserver.meta import check_dns1123_label, duplicate, forbidden, invalid, not_supported, parse_quantity, required
+
+Check = Callable[[Object, str], list[Cause]]
+
+HOST_PATH_TYPES = (
+    "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
+)  # fmt: skip
+_TOKEN_SECONDS = (600, 2**32)
+
+
+def _mode(source: Object, path: str, field: str = "defaultMode") -> list[Cause]:
+    mode = source.get(field)
+    return [] if mode is None or 0 <= mode <= 0o777 else [invalid(f"{path}.{field}", mode, MODE_RANGE)]
+
+
+def _items(source: Object, path: str) -> list[Cause]:
+    """Keys of a config map or a secret, and the files they become."""
+    causes: list[Cause] = []
+    for index, item in enumerate(source.get("items") or ()):
+        where = f"{path}.items[{index}]"
+        if not item.get("key"):
+            causes.append(required(f"{where}.key"))
+        if not item.get("path"):
+            causes.append(required(f"{where}.path"))
+        else:
+            causes += file_path(f"{where}.path", item["path"])
+        causes += _mode(item, where, "mode")
+    return causes
+
+
+def _keyed(source: Object, path: str) -> list[Cause]:
+    return _mode(source, path) + _items(source, path)
+
+
+def _downward(source: Object, path: str) -> list[Cause]:
+    causes = _mode(source, path)
+    for index, item in enumerate(source.get("items") or ()):
+        where = f"{path}.items[{index}]"
+        if not item.get("path"):
+            causes.append(required(f"{where}.path"))
+        else:
+            causes += file_path(f"{where}.path", item["path"])
+        of_field, of_resource = item.get("fieldRef"), item.get("resourceFieldRef")
+        if of_field is not None:
+            causes += field_ref(of_field, f"{where}.fieldRef", VOLUME_FIELDS)
+            if of_resource is not None:
+                causes.append(
+                    invalid(
+                        f"{where}.resource",
+                        "resource",
+                        "fieldRef and resourceFieldRef can not be specified simultaneously",
+                    )
+                )
+        elif of_resource is not None:
+            causes += resource_ref(of_resource, f"{where}.resourceFieldRef", in_volume=True)
+        else:
+            causes.append(required(where, "one of fieldRef and resourceFieldRef is required"))
+        causes += _mode(item, where, "mode")
+    return causes
+
+
+def _empty_dir(source: Object, path: str) -> list[Cause]:
+    limit = source.get("sizeLimit")
+    if limit is None or parse_quantity(limit) >= 0:
+        return []
+    return [forbidden(f"{path}.sizeLimit", "SizeLimit field must be a valid resource quantity")]
+
+
+def _host_path(source: Object, path: str) -> list[Cause]:
+    causes = no_backsteps(f"{path}.path", source.get("path", ""))
+    kind = source.get("type", "")
+    return causes if kind in HOST_PATH_TYPES else [*causes, not_supported(f"{path}.type", kind, HOST_PATH_TYPES)]
+
+
+def _nfs(source: Object, path: str) -> list[Cause]:
+    place = source.get("path", "")
+    return [] if not place or place.startswith("/") else [invalid(f"{path}.path", place, "must be an absolute path")]
+
+
+def _iscsi(source: Object, path: str) -> list[Cause]:
+    name, lun = source.get("iqn", ""), source.get("lun", 0)
+    causes: list[Cause] = []
+    if name and not name.startswith(("iqn", "eui", "naa")):
+        causes.append(invalid(f"{path}.iqn", name, "must be valid format starting with iqn, eui, or naa"))
+    if not 0 <= lun <= 255:
+        causes.append(invalid(f"{path}.lun", lun, "must be between 0 and 255, inclusive"))
+    return causes
+
+
+def _csi(source: Object, path: str) -> list[Cause]:
+    return csi_driver(f"{path}.driver", source.get("driver", "")) if source.get("driver") else []
+
+
+def csi_driver(path: str, name: str) -> list[Cause]:
+    """The name of a CSI driver, which is there."""
+    if len(name) > 63:
+        return [Cause("FieldValueTooLong", "Too long: may not be more than 63 bytes", path)]
+    return dns_subdomain(path, name.lower())
+
+
+def _ephemeral(source: Object, path: str) -> list[Cause]:
+    template = source.get("volumeClaimTemplate")
+    if template is None:
+        return [required(f"{path}.volumeClaimTemplate")]
+    metadata, where = template.get("metadata") or {}, f"{path}.volumeClaimTemplate"
+    causes = validate_annotations(metadata.get("annotations") or {}, f"{where}.metadata.annotations")
+    causes += validate_labels(metadata.get("labels") or {}, f"{where}.metadata.labels")
+    return causes + claim_spec(template.get("spec") or {}, f"{where}.spec")
+
+
+def _image(source: Object, path: str) -> list[Cause]:
+    policy = source.get("pullPolicy")
+    choices = ("Always", "IfNotPresent", "Never")
+    return [] if policy is None or policy in choices else [not_supported(f"{path}.pullPolicy", policy, choices)]
+
+
+_PROJECTIONS = ("secret", "downwardAPI", "configMap", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
+
+
+def _projected(source: Object, path: str) -> list[Cause]:
+    causes = _mode(source, path)
+    paths: list[str] = []
+    for index, entry in enumerate(source.get("sources") or ()):
+        where = f"{path}.sources[{index}]"
+        given = [kind for kind in _PROJECTIONS if entry.get(kind) is not None]
+        for kind in given:
+            causes += _projection(entry[kind], f"{where}.{kind}", kind)
+            for place in _paths(entry[kind]):
+                if place in paths:
+                    causes.append(invalid(where, entry[kind].get("name", place), "conflicting duplicate paths"))
+                paths.append(place)
+        if len(given) > 1:
+            causes.append(forbidden(where, "may not specify more than 1 volume type per source"))
+        if not given:
+            causes.append(required(where, "must specify a volume type"))
+    return causes
+
+
+def _paths(projection: Object) -> list[str]:
+    own = [projection["path"]] if projection.get("path") else []
+    return own + [item["path"] for item in projection.get("items") or () if item.get("path")]
+
+
+def _projection(source: Object, path: str, kind: str) -> list[Cause]:
+    if kind == "downwardAPI":
+        return _downward(source, path)
+    causes: list[Cause] = []
+    if kind in ("secret", "configMap"):
+        if not source.get("name"):
+            causes.append(required(f"{path}.name"))
+        return causes + _items(source, path)
+    if kind == "serviceAccountToken":
+        seconds = source.get("expirationSeconds", 3600)
+        if seconds < _TOKEN_SECONDS[0]:
+            causes.append(
+                invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
+            )
+        if seconds > _TOKEN_SECONDS[1]:
+            causes.append(
+                invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")
+            )
+        if not source.get("path"):
+            causes.append(required(f"{path}.path"))
+        else:
+            causes += file_path(f"{path}.path", source["path"])
+    return causes
+
+
+# source: (its required texts, what more there is)
+SOURCES: Mapping[str, tuple[tuple[str, ...], Check | None]] = {
+    "emptyDir": ((), _empty_dir),
+    "hostPath": (("path",), _host_path),
+    "gitRepo": (("repository",), None),
+    "gcePersistentDisk": (("pdName",), None),
+    "awsElasticBlockStore": (("volumeID",), None),
+    "secret": (("secretName",), _keyed),
+    "nfs": (("server", "path"), _nfs),
+    "iscsi": (("targetPortal", "iqn"), _iscsi),
+    "glusterfs": (("endpoints", "path"), None),
+    "flexVolume": (("driver",), None),
+    "configMap": (("name",), _keyed),
+    "persistentVolumeClaim": (("claimName",), None),
+    "rbd": (("monitors", "image"), None),
+    "cinder": (("volumeID",), None),
+    "cephfs": (("monitors",), None),
+    "quobyte": (("registry", "volume"), None),
+    "flocker": ((), None),
+    "downwardAPI": ((), _downward),
+    "fc": ((), None),
+    "azureFile": (("secretName", "shareName"), None),
+    "azureDisk": (("diskName", "diskURI"), None),
+    "vsphereVolume": (("volumePath",), None),
+    "photonPersistentDisk": (("pdID",), None),
+    "portworxVolume": (("volumeID",), None),
+    "scaleIO": (("gateway", "system", "volumeName"), None),
+    "storageos": (("volumeName",), None),
+    "projected": ((), _projected),
+    "csi": (("driver",), _csi),
+    "ephemeral": ((), _ephemeral),
+    "image": ((), _image),
+    "local": (("path",), _host_path),  # persistent volumes only
+}
+
+
+def volume_source(holder: Object, path: str, names: tuple[str, ...]) -> list[Cause]:
+    """Exactly one of the sources `names` stands in `holder`, and is right."""
+    causes: list[Cause] = []
+    found = False
+    for kind in holder:
+        if kind not in names or holder[kind] is None:
+            continue
+        where = f"{path}.{kind}"
+        if found:
+            causes.append(forbidden(where, "may not specify more than 1 volume type"))
+            continue
+        found = True
+        needed, check = SOURCES[kind]
+        source = holder[kind]
+        for field in needed:
+            if not source.get(field):
+                causes.append(required(f"{where}.{field}"))
+        if check is not None:
+            causes += check(source, where)
+    return causes if found else [required(path, "must specify a volume type")]
+
+
+_POD_SOURCES = tuple(kind for kind in SOURCES if kind != "local")
+
+
+def pod_volumes(given: list[Object], path: str) -> tuple[Mapping[str, Object], list[Cause]]:
+    """The volumes that containers may mount, by name, and what is wrong."""
+    causes: list[Cause] = []
+    volumes: dict[str, Object] = {}
+    for index, volume in enumerate(given):
+        where, name = f"{path}[{index}]", volume.get("name", "")
+        wrong = volume_source(volume, where, _POD_SOURCES)
+        if not name:
+            wrong.append(required(f"{where}.name"))
+        else:
+            wrong += [invalid(f"{where}.name", name, why) for why in check_dns1123_label(name)]
+        if name in volumes:
+            wrong.append(duplicate(f"{where}.name", name))
+        if wrong:
+            causes += wrong
+        else:
+            volumes[name] = volume
+    return volumes, causes

@@ -5,8 +5,8 @@
 What discovery says of a resource (kind, verbs, short names, categories, subresources, whether it lives in a namespace)
 is not written by hand: it comes from `resources.json`, which tools/build_schemas.py makes of Kubernetes' own discovery.
 So do the name of its type and the place where its objects are stored, unless the declaration says otherwise. All other
-arguments are fields of `Resource`; a hook that is left out does what most kinds do (strategy.py), and the rules of
-`metadata` are checked in any case.
+arguments are fields of `Resource`; a hook that is left out does what most kinds do (strategy.py). What may be stored is
+looked up in validation/ by the same name; the rules of `metadata` are checked in any case.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import orjson
 
 from apiserver.kinds.metadata import update_validator, validator
 from apiserver.kinds.resource import Resource, Subresource
+from apiserver.kinds.validation import find_rules
 
 # Where etcd keeps what has had another name once.
 STORAGE_NAMES = {
@@ -50,6 +51,7 @@ def declare(name: str, **special: Any) -> Resource:
         for sub, (kind, verbs, sub_group, sub_version) in said.get("subresources", {}).items()
     )
     namespaced = said.get("namespaced", False)
+    validate, validate_update = find_rules(name) or (validator(namespaced=namespaced), update_validator())
     facts: dict[str, Any] = {
         "kind": said["kind"],
         "singular": said["singular"],
@@ -61,7 +63,7 @@ def declare(name: str, **special: Any) -> Resource:
         "has_status": "status" in said.get("subresources", {}),
         "schema_name": f"{group.partition('.')[0] or 'core'}.{version}.{said['kind']}",
         "storage_prefix": f"/registry/{STORAGE_NAMES.get(plural, plural)}",
-        "validate": validator(namespaced=namespaced),
-        "validate_update": update_validator(),
+        "validate": validate,
+        "validate_update": validate_update,
     }
     return Resource(group=group, version=version, plural=plural, **{**facts, **special})

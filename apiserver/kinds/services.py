@@ -11,23 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from apiserver.errors import Cause
-from apiserver.kinds.metadata import update_validator, validate_labels, validator
-from apiserver.kinds.pod_validation import PORT_RANGE, PROTOCOLS
 from apiserver.kinds.resource import read_text
 from apiserver.kinds.strategy import keep_status
 from apiserver.kinds.volume_defaults import set_missing
-from apiserver.meta import (
-    at,
-    check_dns1123_label,
-    check_dns1123_subdomain,
-    check_port_name,
-    child,
-    duplicate,
-    invalid,
-    not_supported,
-    required,
-)
 
 Object = dict[str, Any]
 
@@ -35,12 +21,9 @@ CLUSTER_IP = "ClusterIP"
 NODE_PORT = "NodePort"
 LOAD_BALANCER = "LoadBalancer"
 EXTERNAL_NAME = "ExternalName"
-TYPES = (CLUSTER_IP, EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT)
 HEADLESS = "None"
 
-_AFFINITIES = ("ClientIP", "None")
 _AFFINITY_SECONDS = 10800
-_POLICIES = ("Cluster", "Local")
 
 FIELD_LABELS: Mapping[str, Callable[[Object], str]] = {
     "spec.clusterIP": read_text("spec", "clusterIP"),
@@ -144,83 +127,3 @@ def _set_families(spec: Object) -> None:
         spec["clusterIP"] = spec["clusterIPs"][0]
     set_missing(spec, "ipFamilies", ["IPv6" if ":" in spec.get("clusterIP", "") else "IPv4"])
     set_missing(spec, "ipFamilyPolicy", "SingleStack")
-
-
-def _validate(service: Object) -> list[Cause]:
-    spec = service.get("spec") or {}
-    kind = spec.get("type", "")
-    causes: list[Cause] = []
-    ports = spec.get("ports") or []
-    if not ports and kind != EXTERNAL_NAME and spec.get("clusterIP") != HEADLESS:
-        causes.append(required("spec.ports"))
-    if kind == EXTERNAL_NAME:
-        name = spec.get("externalName", "").rstrip(".")
-        if not name:
-            causes.append(required("spec.externalName"))
-        else:
-            causes += [invalid("spec.externalName", name, why) for why in check_dns1123_subdomain(name)]
-    causes += _validate_ports(ports, "spec.ports", kind)
-    causes += validate_labels(spec.get("selector") or {}, "spec.selector")
-    if spec.get("sessionAffinity") not in _AFFINITIES:
-        causes.append(not_supported("spec.sessionAffinity", spec.get("sessionAffinity", ""), _AFFINITIES))
-    if kind not in TYPES:
-        causes.append(not_supported("spec.type", kind, TYPES))
-    if kind in (NODE_PORT, LOAD_BALANCER) and spec.get("clusterIP") == HEADLESS:
-        why = "may not be set to 'None' for LoadBalancer services"
-        if kind == NODE_PORT:
-            why = "may not be set to 'None' for NodePort services"
-        causes.append(invalid("spec.clusterIPs[0]", HEADLESS, why))
-    for field in ("externalTrafficPolicy", "internalTrafficPolicy"):
-        if field in spec and spec[field] not in _POLICIES:
-            causes.append(not_supported(child("spec", field), spec[field], _POLICIES))
-    return causes
-
-
-validate = validator(_validate, check_name=check_dns1123_label)
-
-
-def _validate_ports(ports: list[Object], path: str, kind: str) -> list[Cause]:
-    causes: list[Cause] = []
-    names: set[str] = set()
-    numbers: set[tuple[Any, Any]] = set()
-    for index, port in enumerate(ports):
-        where = at(path, index)
-        name, number, protocol = port.get("name", ""), port.get("port", 0), port.get("protocol", "")
-        if not name and len(ports) > 1:
-            causes.append(required(child(where, "name")))
-        elif name:
-            causes += [invalid(child(where, "name"), name, why) for why in check_dns1123_label(name)]
-            if name in names:
-                causes.append(duplicate(child(where, "name"), name))
-            names.add(name)
-        if not 1 <= number <= 65535:
-            causes.append(invalid(child(where, "port"), number, PORT_RANGE))
-        if protocol not in PROTOCOLS:
-            causes.append(not_supported(child(where, "protocol"), protocol, PROTOCOLS))
-        causes += _validate_target(port.get("targetPort"), child(where, "targetPort"))
-        if port.get("nodePort") and kind == CLUSTER_IP:
-            causes.append(Cause("FieldValueForbidden", "Forbidden: may not be used when `type` is 'ClusterIP'",
-                                child(where, "nodePort")))  # fmt: skip
-        if (number, protocol) in numbers:
-            causes.append(duplicate(where, {"port": number, "protocol": protocol}))
-        numbers.add((number, protocol))
-    return causes
-
-
-def _validate_target(target: Any, path: str) -> list[Cause]:
-    if isinstance(target, int):
-        return [] if 1 <= target <= 65535 else [invalid(path, target, PORT_RANGE)]
-    if isinstance(target, str):
-        return [invalid(path, target, why) for why in check_port_name(target)]
-    return []
-
-
-def _validate_update(service: Object, old: Object) -> list[Cause]:
-    spec, before = service["spec"], old.get("spec") or {}
-    was, now = before.get("clusterIP"), spec.get("clusterIP", "")
-    if EXTERNAL_NAME in (spec.get("type"), before.get("type")) or not was or was == now:
-        return []
-    return [invalid("spec.clusterIPs[0]", spec.get("clusterIPs") or [now], "may not change once set")]
-
-
-validate_update = update_validator(_validate_update)

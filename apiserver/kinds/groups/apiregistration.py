@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.kinds.declaring import declare
-from apiserver.kinds.metadata import check_path_segment, validator
 from apiserver.kinds.strategy import empty_status, replace_only_status
 
 Object = dict[str, Any]
@@ -23,7 +22,6 @@ API_SERVICES = declare(
     defaults=default_api_service,
     prepare_create=empty_status,
     prepare_status_update=replace_only_status,
-    validate=validator(check_name=check_path_segment, namespaced=False),
 )
 
 RESOURCES = (API_SERVICES,)

@@ -9,8 +9,6 @@ from apiserver.kinds.resource import ScalePaths
 CONTROLLER_REVISIONS = declare(
     "apps/v1 controllerrevisions",
     prepare_create=workloads.prepare_revision,
-    validate=workloads.validate_revision,
-    validate_update=workloads.validate_revision_update,
     columns=rows.CONTROLLER_REVISION_COLUMNS,
     row=rows.controller_revision_row,
 )
@@ -30,8 +28,6 @@ DEPLOYMENTS = declare(
     defaults=workloads.default_deployment,
     prepare_create=workloads.prepare_deployment,
     prepare_status_update=workloads.prepare_deployment_status,
-    validate=workloads.validate_deployment,
-    validate_update=workloads.validate_update,
     generation_changed=workloads.deployment_generation_changed,
     columns=rows.DEPLOYMENT_COLUMNS,
     row=rows.deployment_row,
@@ -43,8 +39,6 @@ REPLICA_SETS = declare(
     scale=ScalePaths(),
     defaults=workloads.default_replica_set,
     prepare_create=workloads.prepare_replica_set,
-    validate=workloads.validate_replica_set,
-    validate_update=workloads.validate_update,
     columns=rows.REPLICA_SET_COLUMNS,
     row=rows.replica_set_row,
 )

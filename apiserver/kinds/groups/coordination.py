@@ -10,7 +10,6 @@ LEASES = declare(
     unconditional_update=False,
     create_on_update=True,
     defaults=discovered.default_lease,
-    validate=discovered.validate_lease,
     columns=rows.LEASE_COLUMNS,
     row=rows.lease_row,
 )

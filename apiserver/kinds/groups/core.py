@@ -53,8 +53,6 @@ COMPONENT_STATUSES = declare(
 
 CONFIG_MAPS = declare(
     "v1 configmaps",
-    validate=configuration.validate_config_map,
-    validate_update=configuration.validate_config_map_update,
     columns=rows.CONFIG_MAP_COLUMNS,
     row=rows.config_map_row,
 )
@@ -64,7 +62,6 @@ ENDPOINTS = declare(
     deprecation="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     create_on_update=True,
     defaults=discovered.default_endpoints,
-    validate=discovered.validate_endpoints,
     columns=rows.ENDPOINTS_COLUMNS,
     row=rows.endpoints_row,
 )
@@ -73,7 +70,6 @@ EVENTS = declare(
     "v1 events",
     create_on_update=True,
     defaults=discovered.default_event,
-    validate=discovered.validate_event,
     field_labels=discovered.EVENT_LABELS,
     columns=rows.EVENT_COLUMNS,
     row=rows.event_row,
@@ -86,7 +82,6 @@ NAMESPACES = declare(
     defaults=cluster_scope.default_namespace,
     prepare_create=cluster_scope.prepare_namespace,
     prepare_update=cluster_scope.prepare_namespace_update,
-    validate=cluster_scope.validate_namespace,
     field_labels=cluster_scope.NAMESPACE_LABELS,
     columns=rows.NAMESPACE_COLUMNS,
     row=rows.namespace_row,
@@ -96,8 +91,6 @@ NODES = declare(
     "v1 nodes",
     defaults=cluster_scope.default_node,
     prepare_create=cluster_scope.prepare_node,
-    validate=cluster_scope.validate_node,
-    validate_update=cluster_scope.validate_node_update,
     field_labels=cluster_scope.NODE_LABELS,
     columns=rows.NODE_COLUMNS,
     row=rows.node_row,
@@ -130,8 +123,6 @@ PODS = declare(
     prepare_create=pods.prepare_create,
     prepare_update=pods.prepare_update,
     prepare_status_update=pods.prepare_status_update,
-    validate=pods.validate,
-    validate_update=pods.validate_update,
     field_labels=pods.FIELD_LABELS,
     columns=pod_row.COLUMNS,
     row=pod_row.row,
@@ -151,8 +142,6 @@ RESOURCE_QUOTAS = declare("v1 resourcequotas", defaults=default_quota, prepare_c
 SECRETS = declare(
     "v1 secrets",
     defaults=configuration.default_secret,
-    validate=configuration.validate_secret,
-    validate_update=configuration.validate_secret_update,
     field_labels={"type": read_text("type")},
     columns=rows.SECRET_COLUMNS,
     row=rows.secret_row,
@@ -170,8 +159,6 @@ SERVICES = declare(
     defaults=services.defaults,
     prepare_create=services.prepare_create,
     prepare_update=services.prepare_update,
-    validate=services.validate,
-    validate_update=services.validate_update,
     field_labels=services.FIELD_LABELS,
     columns=rows.SERVICE_COLUMNS,
     row=rows.service_row,

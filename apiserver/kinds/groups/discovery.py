@@ -9,8 +9,6 @@ ENDPOINT_SLICES = declare(
     "discovery.k8s.io/v1 endpointslices",
     tracks_generation=True,
     defaults=discovered.default_slice,
-    validate=discovered.validate_slice,
-    validate_update=discovered.validate_slice_update,
     generation_changed=discovered.slice_generation_changed,
     columns=rows.ENDPOINT_SLICE_COLUMNS,
     row=rows.endpoint_slice_row,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from apiserver.kinds.declaring import declare
-from apiserver.kinds.metadata import check_path_segment, validator
 from apiserver.kinds.volume_defaults import set_missing
 
 Object = dict[str, Any]
@@ -27,17 +25,12 @@ def default_binding(binding: Object) -> None:
             set_missing(subject, "apiGroup", RBAC)
 
 
-_in_namespace = partial(declare, create_on_update=True, validate=validator(check_name=check_path_segment))
-_in_cluster = partial(
-    declare, create_on_update=True, validate=validator(check_name=check_path_segment, namespaced=False)
-)
+CLUSTER_ROLE_BINDINGS = declare(f"{_GROUP} clusterrolebindings", create_on_update=True, defaults=default_binding)
 
-CLUSTER_ROLE_BINDINGS = _in_cluster(f"{_GROUP} clusterrolebindings", defaults=default_binding)
+CLUSTER_ROLES = declare(f"{_GROUP} clusterroles", create_on_update=True, defaults=default_role)
 
-CLUSTER_ROLES = _in_cluster(f"{_GROUP} clusterroles", defaults=default_role)
+ROLE_BINDINGS = declare(f"{_GROUP} rolebindings", create_on_update=True, defaults=default_binding)
 
-ROLE_BINDINGS = _in_namespace(f"{_GROUP} rolebindings", defaults=default_binding)
-
-ROLES = _in_namespace(f"{_GROUP} roles", defaults=default_role)
+ROLES = declare(f"{_GROUP} roles", create_on_update=True, defaults=default_role)
 
 RESOURCES = (CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES)

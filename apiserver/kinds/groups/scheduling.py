@@ -9,8 +9,6 @@ PRIORITY_CLASSES = declare(
     "scheduling.k8s.io/v1 priorityclasses",
     tracks_generation=True,
     defaults=cluster_scope.default_priority_class,
-    validate=cluster_scope.validate_priority_class,
-    validate_update=cluster_scope.validate_priority_class_update,
     columns=rows.PRIORITY_CLASS_COLUMNS,
     row=rows.priority_class_row,
 )

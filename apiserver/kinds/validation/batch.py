@@ -78,7 +78,7 @@ def job_spec(spec: Object, path: str) -> list[Cause]:
     if spec.get("successPolicy") is not None:
         causes += _success_policy(spec, f"{path}.successPolicy")
     if spec.get("podReplacementPolicy") is not None:
-        choices = ("Failed", "TerminatingOrFailed")
+        choices: tuple[str, ...] = ("Failed", "TerminatingOrFailed")
         if spec.get("podFailurePolicy") is not None:
             choices = ("Failed",)
         causes += choice(f"{path}.podReplacementPolicy", spec["podReplacementPolicy"], choices)

@@ -7,8 +7,8 @@ is told apart from one that is not in tens of microseconds.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from apiserver.errors import Cause
 from apiserver.kinds.validation.pod_fields import ENV_FIELDS, field_ref, resource_ref
@@ -50,7 +50,7 @@ _EPHEMERAL_FIELDS = frozenset((
     "terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "securityContext", "stdin", "stdinOnce",
     "tty", "targetContainerName",
 ))  # fmt: skip
-_EMPTY = ([], {}, "", None)
+_EMPTY: tuple[Any, ...] = ([], {}, "", None)
 _HEADER = re.compile("[-A-Za-z0-9]+")
 _HEADER_TEXT = (
     "a valid HTTP header must consist of alphanumeric characters or '-' "
@@ -148,7 +148,7 @@ def trimmed_image(container: Object, path: str) -> list[Cause]:
 
 
 def _common(container: Object, path: str, around: Surroundings) -> list[Cause]:
-    get = container.get
+    get: Callable[..., Any] = container.get
     causes: list[Cause] = []
     name = get("name")
     causes += dns_label(f"{path}.name", name) if name else [required(f"{path}.name")]

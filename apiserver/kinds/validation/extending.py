@@ -5,6 +5,7 @@ CEL expressions are not compiled here: who evaluates them says what is wrong wit
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from apiserver.errors import Cause
@@ -30,7 +31,7 @@ _REVIEW_VERSIONS = ("v1", "v1beta1")
 # Webhooks -----------------------------------------------------------------------------------------------------------
 
 
-def _webhooks(kind: str) -> object:
+def _webhooks(kind: str) -> Callable[[Object], list[Cause]]:
     def rules(configuration: Object) -> list[Cause]:
         causes: list[Cause] = []
         names: list[str] = []

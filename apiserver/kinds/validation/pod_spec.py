@@ -6,6 +6,9 @@ account exist?) is admission's. Source of rules and words: Kubernetes pkg/apis/c
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from apiserver.errors import Cause
 from apiserver.kinds.metadata import validate_annotations, validate_labels
 from apiserver.kinds.validation import containers as of_containers
@@ -50,8 +53,8 @@ _MAX_SEARCH_CHARS = 2048
 
 def pod_spec(spec: Object, path: str) -> list[Cause]:
     """Everything wrong with a pod spec at `path`."""
-    get = spec.get
-    volumes, causes = pod_volumes(get("volumes") or (), f"{path}.volumes")
+    get: Callable[..., Any] = spec.get
+    volumes, causes = pod_volumes(get("volumes") or [], f"{path}.volumes")
     claims: tuple[str, ...] = ()
     if get("resourceClaims"):
         claims = tuple(claim.get("name", "") for claim in get("resourceClaims"))

@@ -41,7 +41,7 @@ def _rules_of_change(pod: Object, old: Object) -> list[Cause]:
         return []
     causes: list[Cause] = []
     for field in _LISTS:
-        problems, stop = _images(new_spec.get(field) or (), old_spec.get(field) or (), f"spec.{field}")
+        problems, stop = _images(new_spec.get(field) or [], old_spec.get(field) or [], f"spec.{field}")
         causes += problems
         if stop:
             return causes
@@ -53,7 +53,7 @@ def _rules_of_change(pod: Object, old: Object) -> list[Cause]:
     for index, gate in enumerate(new_spec.get("schedulingGates") or ()):
         if gate.get("name") not in old_gates:
             why = f"only deletion is allowed, but found new scheduling gate '{gate.get('name')}'"
-            causes.append(forbidden(f"spec.schedulingGates[{index}]", why))
+            causes.append(forbidden(f"spec.schedulingGates[{index}].name", why))
     allowed = _with_changeable_fields(new_spec, old_spec)
     if old_gates:
         causes += _gated(allowed, old_spec)

@@ -267,15 +267,22 @@ validate_service_update = update_validator(_change)
 # Endpoints ----------------------------------------------------------------------------------------------------------
 
 
+def _is_own(obj: Object) -> bool:
+    """Whether these are the API server's own addresses, which may be loopback ones: where it listens is where it is."""
+    metadata = obj["metadata"]
+    return metadata.get("name") == "kubernetes" and metadata.get("namespace") == "default"
+
+
 def _endpoints(endpoints: Object) -> list[Cause]:
     causes: list[Cause] = []
+    own = _is_own(endpoints)
     for index, subset in enumerate(endpoints.get("subsets") or ()):
         where = f"subsets[{index}]"
         if not subset.get("addresses") and not subset.get("notReadyAddresses"):
             causes.append(required(where, "must specify `addresses` or `notReadyAddresses`"))
         for field in ("addresses", "notReadyAddresses"):
             for place, address in enumerate(subset.get(field) or ()):
-                causes += _endpoint_address(address, f"{where}.{field}[{place}]")
+                causes += _endpoint_address(address, f"{where}.{field}[{place}]", own)
         ports = subset.get("ports") or []
         for place, entry in enumerate(ports):
             path = f"{where}.ports[{place}]"
@@ -290,10 +297,8 @@ def _endpoints(endpoints: Object) -> list[Cause]:
     return causes
 
 
-def _endpoint_address(address: Object, path: str) -> list[Cause]:
-    causes = ip(f"{path}.ip", address.get("ip", ""))
-    if not causes:
-        causes += ip(f"{path}.ip", address["ip"], special=False)
+def _endpoint_address(address: Object, path: str, own: bool) -> list[Cause]:
+    causes = ip(f"{path}.ip", address.get("ip", ""), special=own)
     if address.get("hostname"):
         causes += dns_label(f"{path}.hostname", address["hostname"])
     if address.get("nodeName"):
@@ -322,7 +327,7 @@ def _slice(endpoint_slice: Object) -> list[Cause]:
         causes.append(_too_many("endpoints", len(endpoints), _MAX_ENDPOINTS))
     else:
         for index, endpoint in enumerate(endpoints):
-            causes += _slice_endpoint(endpoint, f"endpoints[{index}]", kind)
+            causes += _slice_endpoint(endpoint, f"endpoints[{index}]", kind, _is_own(endpoint_slice))
     if len(ports) > _MAX_PORTS:
         return [*causes, _too_many("ports", len(ports), _MAX_PORTS)]
     names: set[str] = set()
@@ -341,7 +346,7 @@ def _slice(endpoint_slice: Object) -> list[Cause]:
     return causes
 
 
-def _slice_endpoint(endpoint: Object, path: str, kind: str) -> list[Cause]:
+def _slice_endpoint(endpoint: Object, path: str, kind: str, own: bool) -> list[Cause]:
     addresses = endpoint.get("addresses") or []
     causes: list[Cause] = []
     if not addresses:
@@ -353,12 +358,9 @@ def _slice_endpoint(endpoint: Object, path: str, kind: str) -> list[Cause]:
         if kind == "FQDN":
             causes += dns_subdomain(where, address)
             continue
-        wrong = ip(where, address)
-        if not wrong and kind in FAMILIES:
-            if ("IPv6" if ":" in address else "IPv4") != kind:
-                wrong = [invalid(where, address, f"must be an {kind} address")]
-            else:
-                wrong = ip(where, address, special=False)
+        wrong = ip(where, address, special=own)
+        if not wrong and kind in FAMILIES and ("IPv6" if ":" in address else "IPv4") != kind:
+            wrong = [invalid(where, address, f"must be an {kind} address")]
         causes += wrong
     if endpoint.get("nodeName"):
         causes += dns_subdomain(f"{path}.nodeName", endpoint["nodeName"])

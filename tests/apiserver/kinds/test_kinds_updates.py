@@ -100,7 +100,7 @@ def test_scheduling_gates_only_open():
     assert update(pods, pod, "spec.schedulingGates", []) == []
     assert update(pods, pod, "spec.nodeSelector", {"a": "b"}) == []
     assert update(pods, pod, "spec.schedulingGates", [{"name": "b"}]) == [
-        "spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gate"
+        "spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'b'"
     ]
 
 
@@ -131,7 +131,7 @@ def test_status_and_spec_are_written_apart():
         ([{"limits": {"cpu": "1", "memory": "1Gi"}}], "Guaranteed"),
         ([{"limits": {"cpu": "1", "memory": "1Gi"}}, {}], "Burstable"),
         ([{"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}}], "Burstable"),
-        ([{"requests": {"nvidia.com/gpu": "1"}}], "BestEffort"),
+        ([{"limits": {"nvidia.com/gpu": "1"}, "requests": {"nvidia.com/gpu": "1"}}], "BestEffort"),
     ],
 )
 def test_qos_classes(resources: list[dict[str, Any]], qos: str):

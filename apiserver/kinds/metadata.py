@@ -66,14 +66,19 @@ def validate_metadata(metadata: Object, check_name: CheckName, namespaced: bool,
         if not namespace:
             causes.append(required(child(path, "namespace")))
         else:
-            causes += [invalid(child(path, "namespace"), namespace, why) for why in check_dns1123_label(namespace)]
+            problems = check_dns1123_label(namespace)
+            if problems:
+                causes += [invalid(child(path, "namespace"), namespace, why) for why in problems]
     elif namespace:
         causes.append(forbidden(child(path, "namespace"), "not allowed on this type"))
     if metadata.get("generation", 0) < 0:
         causes.append(invalid(child(path, "generation"), metadata["generation"], "must be greater than or equal to 0"))
-    causes += validate_labels(metadata.get("labels") or {}, child(path, "labels"))
-    causes += validate_annotations(metadata.get("annotations") or {}, child(path, "annotations"))
-    causes += _validate_owners(metadata.get("ownerReferences") or [], child(path, "ownerReferences"))
+    if metadata.get("labels"):
+        causes += validate_labels(metadata["labels"], child(path, "labels"))
+    if metadata.get("annotations"):
+        causes += validate_annotations(metadata["annotations"], child(path, "annotations"))
+    if metadata.get("ownerReferences"):
+        causes += _validate_owners(metadata["ownerReferences"], child(path, "ownerReferences"))
     for finalizer in metadata.get("finalizers") or ():
         causes += validate_finalizer(finalizer, child(path, "finalizers"))
     return causes
@@ -96,8 +101,12 @@ def validate_labels(labels: Object, path: str) -> list[Cause]:
     """Keys are qualified names, values label values."""
     causes = []
     for key, value in labels.items():
-        causes += [invalid(path, key, why) for why in check_qualified_name(key)]
-        causes += [invalid(path, value, why) for why in check_label_value(value)]
+        problems = check_qualified_name(key)
+        if problems:
+            causes += [invalid(path, key, why) for why in problems]
+        problems = check_label_value(value)
+        if problems:
+            causes += [invalid(path, value, why) for why in problems]
     return causes
 
 

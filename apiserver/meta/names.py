@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, no lookalikes: a random name spells no word
 RANDOM_CHARS = 5
@@ -95,6 +96,8 @@ _CONFIG_KEY_SHAPE = _shape(
 
 def check_dns1123_label(value: str) -> list[str]:
     """Names of namespaces, containers, volumes."""
+    if len(value) <= MAX_LABEL and _DNS1123_LABEL.fullmatch(value):
+        return []
     problems = [_too_long(MAX_LABEL)] if len(value) > MAX_LABEL else []
     if not _DNS1123_LABEL.fullmatch(value):
         problems.append(_LABEL_SHAPE)
@@ -103,6 +106,8 @@ def check_dns1123_label(value: str) -> list[str]:
 
 def check_dns1123_subdomain(value: str) -> list[str]:
     """Names of most objects."""
+    if len(value) <= MAX_SUBDOMAIN and _DNS1123_SUBDOMAIN.fullmatch(value):
+        return []
     problems = [_too_long(MAX_SUBDOMAIN)] if len(value) > MAX_SUBDOMAIN else []
     if not _DNS1123_SUBDOMAIN.fullmatch(value):
         problems.append(_SUBDOMAIN_SHAPE)
@@ -116,8 +121,21 @@ def check_dns1035_label(value: str) -> list[str]:
     return problems
 
 
+_QUALIFIED_WHOLE = re.compile(f"(?:({_DNS1123_SUBDOMAIN_TEXT})/)?({_QUALIFIED_TEXT})")
+_REMEMBERED_CHARS = MAX_SUBDOMAIN + 1 + MAX_LABEL
+
+
+@lru_cache(maxsize=4096)
+def _is_qualified(value: str) -> bool:
+    """Keys come again and again: the answer for the good ones is remembered."""
+    prefix, _, name = value.rpartition("/")
+    return bool(_QUALIFIED_WHOLE.fullmatch(value)) and len(prefix) <= MAX_SUBDOMAIN and len(name) <= MAX_LABEL
+
+
 def check_qualified_name(value: str) -> list[str]:
     """Label and annotation keys, taint keys, finalizers: "name" or "prefix/name"."""
+    if len(value) <= _REMEMBERED_CHARS and _is_qualified(value):
+        return []
     prefix, slash, name = value.rpartition("/")
     problems = []
     if "/" in prefix:
@@ -141,6 +159,8 @@ def check_qualified_name(value: str) -> list[str]:
 
 
 def check_label_value(value: str) -> list[str]:
+    if len(value) <= MAX_LABEL and _LABEL_VALUE.fullmatch(value):
+        return []
     problems = [_too_long(MAX_LABEL)] if len(value) > MAX_LABEL else []
     if not _LABEL_VALUE.fullmatch(value):
         problems.append(_LABEL_VALUE_SHAPE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from apiserver.errors import Cause
 from apiserver.kinds.validation.selecting import label_selector, node_selector, node_term
 from apiserver.kinds.validation.values import POSITIVE, Object, choice, dns_label, label_name, not_supported
-from apiserver.meta import check_label_value, duplicate, forbidden, invalid, required
+from apiserver.meta import check_label_value, check_qualified_name, duplicate, forbidden, invalid, required
 
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -18,7 +18,8 @@ def tolerations(given: list[Object], path: str) -> list[Cause]:
         key, operator = toleration.get("key", ""), toleration.get("operator", "")
         effect, value = toleration.get("effect", ""), toleration.get("value", "")
         if key:
-            causes += label_name(f"{path}[{index}].key", key)
+            if check_qualified_name(key):
+                causes += label_name(f"{path}[{index}].key", key)
         elif operator != "Exists":
             why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
             causes.append(invalid(f"{path}[{index}].operator", operator, why))

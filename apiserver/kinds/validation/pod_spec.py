@@ -44,8 +44,10 @@ _NAMES = (
     ("nodeName", check_dns1123_subdomain),
     ("hostname", check_dns1123_label),
     ("subdomain", check_dns1123_label),
+    ("priorityClassName", check_dns1123_subdomain),
+    ("runtimeClassName", check_dns1123_subdomain),
+    ("schedulerName", check_dns1123_subdomain),
 )
-_CLASS_NAMES = ("priorityClassName", "runtimeClassName", "schedulerName")
 _MAX_NAMESERVERS = 3
 _MAX_SEARCHES = 32
 _MAX_SEARCH_CHARS = 2048
@@ -101,10 +103,7 @@ def pod_spec(spec: Object, path: str) -> list[Cause]:
         causes += placement.tolerations(get("tolerations"), f"{path}.tolerations")
     if get("hostAliases"):
         causes += _host_aliases(get("hostAliases"), f"{path}.hostAliases")
-    for field in _CLASS_NAMES:
-        if get(field):
-            causes += dns_subdomain(f"{path}.{field}", get(field))
-    if get("preemptionPolicy") is not None:
+    if get("preemptionPolicy") not in (None, *PREEMPTION_POLICIES):
         causes += choice(f"{path}.preemptionPolicy", get("preemptionPolicy"), PREEMPTION_POLICIES)
     if get("overhead"):
         causes += resource_requirements({"limits": get("overhead")}, f"{path}.overhead")

@@ -37,15 +37,20 @@ def _items(source: Object, path: str) -> list[Cause]:
     """Keys of a config map or a secret, and the files they become."""
     causes: list[Cause] = []
     for index, item in enumerate(source.get("items") or ()):
-        where = f"{path}.items[{index}]"
         if not item.get("key"):
-            causes.append(required(f"{where}.key"))
-        if not item.get("path"):
-            causes.append(required(f"{where}.path"))
-        else:
-            causes += file_path(f"{where}.path", item["path"])
-        causes += _mode(item, where, "mode")
+            causes.append(required(f"{path}.items[{index}].key"))
+        causes += _item_path(item, path, index)
     return causes
+
+
+def _item_path(item: Object, path: str, index: int) -> list[Cause]:
+    place = item.get("path")
+    causes: list[Cause] = []
+    if not place:
+        causes.append(required(f"{path}.items[{index}].path"))
+    elif place[0] == "/" or ".." in place:
+        causes += file_path(f"{path}.items[{index}].path", place)
+    return causes + _mode(item, f"{path}.items[{index}]", "mode") if "mode" in item else causes
 
 
 def _keyed(source: Object, path: str) -> list[Cause]:
@@ -56,10 +61,7 @@ def _downward(source: Object, path: str) -> list[Cause]:
     causes = _mode(source, path)
     for index, item in enumerate(source.get("items") or ()):
         where = f"{path}.items[{index}]"
-        if not item.get("path"):
-            causes.append(required(f"{where}.path"))
-        else:
-            causes += file_path(f"{where}.path", item["path"])
+        causes += _item_path(item, path, index)
         of_field, of_resource = item.get("fieldRef"), item.get("resourceFieldRef")
         if of_field is not None:
             causes += field_ref(of_field, f"{where}.fieldRef", VOLUME_FIELDS)
@@ -75,7 +77,6 @@ def _downward(source: Object, path: str) -> list[Cause]:
             causes += resource_ref(of_resource, f"{where}.resourceFieldRef", in_volume=True)
         else:
             causes.append(required(where, "one of fieldRef and resourceFieldRef is required"))
-        causes += _mode(item, where, "mode")
     return causes
 
 
@@ -134,56 +135,64 @@ def _image(source: Object, path: str) -> list[Cause]:
     return [] if policy is None or policy in choices else [not_supported(f"{path}.pullPolicy", policy, choices)]
 
 
-_PROJECTIONS = ("secret", "downwardAPI", "configMap", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
-
-
 def _projected(source: Object, path: str) -> list[Cause]:
+    """Paths of causes are built only where there is something wrong: every pod has one of these."""
     causes = _mode(source, path)
     paths: list[str] = []
     for index, entry in enumerate(source.get("sources") or ()):
-        where = f"{path}.sources[{index}]"
-        given = [kind for kind in _PROJECTIONS if entry.get(kind) is not None]
+        given = [kind for kind in entry if kind in _PROJECTIONS and entry[kind] is not None]
         for kind in given:
-            causes += _projection(entry[kind], f"{where}.{kind}", kind)
-            for place in _paths(entry[kind]):
-                if place in paths:
-                    causes.append(invalid(where, entry[kind].get("name", place), "conflicting duplicate paths"))
+            projection = entry[kind]
+            causes += _PROJECTIONS[kind](projection, path, index)
+            place = projection.get("path")
+            if place:
                 paths.append(place)
-        if len(given) > 1:
-            causes.append(forbidden(where, "may not specify more than 1 volume type per source"))
-        if not given:
-            causes.append(required(where, "must specify a volume type"))
+            else:
+                paths += [item["path"] for item in projection.get("items") or () if item.get("path")]
+        if len(given) != 1:
+            where = f"{path}.sources[{index}]"
+            if given:
+                causes.append(forbidden(where, "may not specify more than 1 volume type per source"))
+            else:
+                causes.append(required(where, "must specify a volume type"))
+    if len(set(paths)) != len(paths):
+        causes.append(invalid(f"{path}.sources", paths, "conflicting duplicate paths"))
     return causes
 
 
-def _paths(projection: Object) -> list[str]:
-    own = [projection["path"]] if projection.get("path") else []
-    return own + [item["path"] for item in projection.get("items") or () if item.get("path")]
+def _projected_keys(kind: str) -> Callable[[Object, str, int], list[Cause]]:
+    def check(projection: Object, path: str, index: int) -> list[Cause]:
+        where = f"{path}.sources[{index}].{kind}"
+        causes = _items(projection, where)
+        return causes if projection.get("name") else [required(f"{where}.name"), *causes]
+
+    return check
 
 
-def _projection(source: Object, path: str, kind: str) -> list[Cause]:
-    if kind == "downwardAPI":
-        return _downward(source, path)
+def _projected_token(projection: Object, path: str, index: int) -> list[Cause]:
+    seconds, place = projection.get("expirationSeconds", 3600), projection.get("path", "")
+    where = f"{path}.sources[{index}].serviceAccountToken"
     causes: list[Cause] = []
-    if kind in ("secret", "configMap"):
-        if not source.get("name"):
-            causes.append(required(f"{path}.name"))
-        return causes + _items(source, path)
-    if kind == "serviceAccountToken":
-        seconds = source.get("expirationSeconds", 3600)
-        if seconds < _TOKEN_SECONDS[0]:
-            causes.append(
-                invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
-            )
-        if seconds > _TOKEN_SECONDS[1]:
-            causes.append(
-                invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")
-            )
-        if not source.get("path"):
-            causes.append(required(f"{path}.path"))
-        else:
-            causes += file_path(f"{path}.path", source["path"])
+    if seconds < _TOKEN_SECONDS[0]:
+        causes.append(invalid(f"{where}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"))
+    if seconds > _TOKEN_SECONDS[1]:
+        why = "may not specify a duration larger than 2^32 seconds"
+        causes.append(invalid(f"{where}.expirationSeconds", seconds, why))
+    if not place:
+        causes.append(required(f"{where}.path"))
+    elif place[0] == "/" or ".." in place:
+        causes += file_path(f"{where}.path", place)
     return causes
+
+
+_PROJECTIONS: Mapping[str, Callable[[Object, str, int], list[Cause]]] = {
+    "secret": _projected_keys("secret"),
+    "configMap": _projected_keys("configMap"),
+    "downwardAPI": lambda projection, path, index: _downward(projection, f"{path}.sources[{index}].downwardAPI"),
+    "serviceAccountToken": _projected_token,
+    "clusterTrustBundle": lambda projection, path, index: [],
+    "podCertificate": lambda projection, path, index: [],
+}
 
 
 # source: (its required texts, what more there is)

@@ -4,17 +4,20 @@
     Foreground   the owner stays, with the finalizer foregroundDeletion, until no dependent blocks it (blockOwnerDeletion)
     Orphan       the owner stays, with the finalizer orphan, until its dependents no longer refer to it
 
-The graph is not kept: informers of every resource that discovery lists with list, watch and delete index their objects
-by owner uid, and one table here maps uid to object. That an owner is absent is never believed of a cache, which may be
-behind: it is read from the server first.
+The graph is not kept: informers of every resource that discovery lists with list, watch and delete (of metadata alone,
+where nobody else watches the whole) index their objects by owner uid, and one table here maps uid to object. That an owner
+is absent is never believed of a cache, which may be behind: it is read from the server first. What is deleted is named by
+uid and resourceVersion, so that nothing is deleted that changed meanwhile.
 
-Keys: the uid of an object whose owners or dependents are to be looked at; or REDISCOVER, which comes round every 30 s
-and begins to watch resources that are new (a CRD).
+Keys: the uid of an object whose owners or dependents are to be looked at; or REDISCOVER, which comes round every 30 s and
+soon after a CustomResourceDefinition changed: resources that are new are watched, those that are gone are no longer.
 Source of the rules: Kubernetes pkg/controller/garbagecollector.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from functools import partial
 from typing import NamedTuple
 
@@ -32,13 +35,23 @@ from apiserver.client import (
 from apiserver.controllers.context import Context
 from apiserver.errors import StatusError
 
+log = logging.getLogger(__name__)
+
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 
 REDISCOVER = "*"
 REDISCOVER_S = 30.0
+REDISCOVER_SOON_S = 0.3
+SYNC_S = 30.0
+"""New resources are waited for so long before dependents are looked for; one that cannot be listed must not stop all."""
+DEFINITIONS = ("apiextensions.k8s.io", "customresourcedefinitions")
 IGNORED = {("", "events"), ("events.k8s.io", "events")}
 """Many, short-lived and owned by nobody. Kubernetes ignores the same."""
+
+
+class _MisplacedOwnerError(Exception):
+    """A reference that no owner can ever satisfy; trying again is no use."""
 
 
 class _Place(NamedTuple):
@@ -56,7 +69,9 @@ class GarbageCollector:
         self._client = context.client
         self._informers = context.informers
         self._discovery = Discovery([], [])
-        self._monitors: dict[tuple[str, str], Informer] = {}
+        self._recorder = context.recorder("garbage-collector-controller")
+        self._monitors: dict[tuple[str, str], tuple[ServedResource, Informer]] = {}
+        self._synced = asyncio.Event()
         self._places: dict[str, _Place] = {}
         self.queue.add(REDISCOVER)
 
@@ -68,13 +83,19 @@ class GarbageCollector:
         self._places[uid] = _Place(resource, key_of(obj))
         owners = metadata.get("ownerReferences")
         # Most objects have no owner, or one that is well: only the rest is worth a reconcile.
-        if owners and not all(self._is_well(owner["uid"]) for owner in owners):
+        if owners and not all(self._is_well(owner["uid"], metadata.get("namespace")) for owner in owners):
             self.queue.add(uid)
         if metadata.get("deletionTimestamp") and metadata.get("finalizers"):
             self.queue.add(uid)
 
     def _updated(self, resource: ServedResource, old: Object, obj: Object) -> None:
         self._seen(resource, obj)
+        before, now = old["metadata"].get("ownerReferences"), obj["metadata"].get("ownerReferences")
+        if before and before != now:
+            blocked = {owner["uid"] for owner in now or () if owner.get("blockOwnerDeletion")}
+            for owner in before:
+                if owner.get("blockOwnerDeletion") and owner["uid"] not in blocked:
+                    self.queue.add(owner["uid"])  # it may have been waiting for this one
 
     def _gone(self, obj: Object) -> None:
         uid = obj["metadata"]["uid"]
@@ -82,23 +103,28 @@ class GarbageCollector:
         for _, dependent in self._dependents(uid):
             self.queue.add(dependent["metadata"]["uid"])
         for owner in obj["metadata"].get("ownerReferences") or ():
-            if owner["uid"] in self._places and not self._is_well(owner["uid"]):
-                self.queue.add(owner["uid"])  # it may have been waiting for this one
+            waiting = self._find(owner["uid"])
+            if waiting is not None and _waits_for_dependents(waiting):
+                self.queue.add(owner["uid"])
 
-    def _is_well(self, uid: str) -> bool:
+    def _is_well(self, uid: str, namespace: str | None) -> bool:
+        """Whether an object of this namespace has a living owner of this uid."""
         owner = self._find(uid)
-        return owner is not None and not _waits_for_dependents(owner)
+        if owner is None or _waits_for_dependents(owner):
+            return False
+        return owner["metadata"].get("namespace") in (None, namespace)
 
     def _find(self, uid: str) -> Object | None:
         place = self._places.get(uid)
         if place is None:
             return None
-        obj = self._monitors[place.resource.name.group, place.resource.name.plural].store.find(place.key)
+        monitor = self._monitors.get((place.resource.name.group, place.resource.name.plural))
+        obj = None if monitor is None else monitor[1].store.find(place.key)
         return obj if obj is not None and obj["metadata"]["uid"] == uid else None
 
     def _dependents(self, uid: str) -> list[tuple[ServedResource, Object]]:
         found = []
-        for monitor in self._monitors.values():
+        for _, monitor in self._monitors.values():
             for dependent in monitor.owned_by(uid):
                 place = self._places.get(dependent["metadata"]["uid"])
                 if place is not None:
@@ -111,6 +137,7 @@ class GarbageCollector:
         if key == REDISCOVER:
             await self._rediscover()
             return
+        await self._synced.wait()
         obj = self._find(key)
         if obj is None:
             return
@@ -126,21 +153,62 @@ class GarbageCollector:
 
     async def _rediscover(self) -> None:
         self.queue.add_after(REDISCOVER, REDISCOVER_S)
-        self._discovery = await discover(self._client)
-        for resource in self._discovery.resources:
-            key = (resource.name.group, resource.name.plural)
-            if key in self._monitors or key in IGNORED or not {"list", "watch", "delete"} <= resource.verbs:
+        discovery = await discover(self._client)
+        self._discovery = discovery
+        served = {
+            (resource.name.group, resource.name.plural): resource
+            for resource in discovery.resources
+            if {"list", "watch", "delete"} <= resource.verbs
+        }
+        for key, (resource, monitor) in list(self._monitors.items()):
+            known = served.get(key)
+            # A group that could not be read may be there all the same.
+            if known is None and any(text.startswith(f"{key[0]}/") for text in discovery.failed):
                 continue
-            monitor = self._monitors[key] = self._informers.informer(resource.name)
-            monitor.add_handler(
-                on_add=partial(self._seen, resource), on_update=partial(self._updated, resource), on_delete=self._gone
-            )
+            if known is None or known.name != resource.name:
+                self._forget(key, monitor)
+        fresh = [self._watch(key, served[key]) for key in served if key not in self._monitors and key not in IGNORED]
+        if fresh:
+            self._synced.clear()
+        try:
+            async with asyncio.timeout(SYNC_S):
+                await asyncio.gather(*(monitor.synced() for monitor in fresh))
+        except TimeoutError:
+            log.warning("some resources cannot be listed; their objects are not seen as dependents")
+        self._synced.set()
+
+    def _watch(self, key: tuple[str, str], resource: ServedResource) -> Informer:
+        monitor = self._informers.informer(resource.name, metadata_only=True)
+        self._monitors[key] = (resource, monitor)
+        monitor.add_handler(
+            on_add=partial(self._seen, resource), on_update=partial(self._updated, resource), on_delete=self._gone
+        )
+        if key == DEFINITIONS:
+            monitor.add_handler(on_add=self._defined, on_update=self._redefined, on_delete=self._defined)
+        return monitor
+
+    def _forget(self, key: tuple[str, str], monitor: Informer) -> None:
+        """The resource is no longer served, and so its objects are gone."""
+        del self._monitors[key]
+        self._informers.drop(monitor)
+        for obj in monitor.store.objects():
+            self._gone(obj)
+
+    def _defined(self, definition: Object) -> None:
+        self.queue.add_after(REDISCOVER, REDISCOVER_SOON_S)
+
+    def _redefined(self, old: Object, definition: Object) -> None:
+        self.queue.add_after(REDISCOVER, REDISCOVER_SOON_S)
 
     async def _look_at_owners(self, place: _Place, obj: Object) -> None:
         """Deletes the object when no owner is left, or the last one waits for it; drops references to the dead."""
         solid, waiting, dangling = [], [], []
         for reference in obj["metadata"].get("ownerReferences") or ():
-            owner = await self._owner(reference, obj)
+            try:
+                owner = await self._owner(reference, obj)
+            except _MisplacedOwnerError:
+                self._complain(place, obj, reference)
+                return
             if owner is None:
                 dangling.append(reference)
             elif _waits_for_dependents(owner):
@@ -151,36 +219,65 @@ class GarbageCollector:
             if dangling or waiting:
                 await self._keep_references(place, obj, solid)
             return
-        if waiting:
-            blocked = any(
-                self._blocks(dependent, obj["metadata"]["uid"]) for _, dependent in self._dependents(_uid(obj))
-            )
-            await self._delete(place, obj, "Foreground" if blocked else "Background")
-        elif dangling:
+        dependents = self._dependents(_uid(obj)) if waiting else []
+        if dependents:
+            if any(_waits_for_dependents(dependent) for _, dependent in dependents):
+                await self._unblock(place, obj)  # a circle: each would wait for the other
+            await self._delete(place, obj, "Foreground")
+        elif waiting or dangling:
             finalizers = obj["metadata"].get("finalizers") or ()
             policy = "Orphan" if ORPHAN in finalizers else "Foreground" if FOREGROUND in finalizers else "Background"
             await self._delete(place, obj, policy)
 
+    async def _unblock(self, place: _Place, obj: Object) -> None:
+        references = [
+            {**r, "blockOwnerDeletion": False} if r.get("blockOwnerDeletion") else r
+            for r in obj["metadata"]["ownerReferences"]
+        ]
+        await self._keep_references(place, obj, references)
+
     async def _owner(self, reference: Object, obj: Object) -> Object | None:
-        """The owner as the cache has it, else as the server has it; None when it does not exist."""
+        """The owner as the cache has it, else as the server has it; None when it does not exist.
+
+        Raises _MisplacedOwnerError where an object without a namespace says that it is owned by one that has one.
+        """
+        group = str(reference["apiVersion"]).rpartition("/")[0]
+        namespace = obj["metadata"].get("namespace")
         cached = self._find(reference["uid"])
         if cached is not None:
-            return cached
-        group = reference["apiVersion"].rpartition("/")[0]
+            place, where = self._places[reference["uid"]], cached["metadata"].get("namespace")
+            if where and not namespace:
+                raise _MisplacedOwnerError
+            named = (place.resource.kind, cached["metadata"]["name"]) == (reference["kind"], reference["name"])
+            if named and (not where or where == namespace) and place.resource.name.group == group:
+                return cached
+            if where and where != namespace:
+                self._complain(self._places.get(_uid(obj), place), obj, reference)
         resource = self._discovery.find_kind(group, reference["kind"])
         if resource is None:
             # Whoever owned it may be of a kind that is served again tomorrow: nothing is deleted on a guess.
             raise StatusError(404, "NotFound", f"{reference['apiVersion']} {reference['kind']} is not served")
-        namespace = obj["metadata"].get("namespace") if resource.namespaced else None
-        if resource.namespaced and namespace is None:
-            return None  # a cluster-scoped object cannot be owned by one that lives in a namespace
+        if resource.namespaced and not namespace:
+            raise _MisplacedOwnerError
         try:
-            owner = await self._client.get(resource.name, reference["name"], namespace)
+            owner = await self._client.get(resource.name, reference["name"], namespace if resource.namespaced else None)
         except StatusError as error:
             if error.reason == "NotFound":
                 return None
             raise
         return owner if owner["metadata"]["uid"] == reference["uid"] else None
+
+    def _complain(self, place: _Place, obj: Object, reference: Object) -> None:
+        """An owner is looked for in the object's own namespace; one elsewhere is as good as none."""
+        namespace = obj["metadata"].get("namespace") or ""
+        who = f"{reference['apiVersion']}/{reference['kind']}, namespace: {namespace}, name: {reference['name']}"
+        message = f'ownerRef [{who}, uid: {reference["uid"]}] does not exist in namespace "{namespace}"'
+        about = {
+            "apiVersion": place.resource.api_version,
+            "kind": place.resource.kind,
+            "metadata": obj["metadata"],
+        }
+        self._recorder.event(about, "Warning", "OwnerRefInvalidNamespace", message)
 
     # ------------------------------------------------------------------------------------------------ the policies
 
@@ -210,7 +307,12 @@ class GarbageCollector:
         namespace, name = split_key(place.key)
         try:
             await self._client.delete(
-                place.resource.name, name, namespace or None, uid=_uid(obj), propagation_policy=policy
+                place.resource.name,
+                name,
+                namespace or None,
+                uid=_uid(obj),
+                resource_version=obj["metadata"]["resourceVersion"],
+                propagation_policy=policy,
             )
         except StatusError as error:
             if error.reason not in ("NotFound", "Conflict"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from apiserver.client import Discovery, Object, ServedResource, WorkQueue, discover, key_of, resource_name
 from apiserver.controllers.context import Context
@@ -23,6 +24,15 @@ FINALIZER = "kubernetes"
 DISCOVERY_AGE_S = 10.0
 RETRY_S = 0.2
 MAX_RETRY_S = 5.0
+
+
+class _Found(NamedTuple):
+    """What is in the way of one namespace's end."""
+
+    undiscovered: list[str]
+    refused: list[str]
+    remaining: dict[str, int]
+    finalizers: dict[str, int]
 
 
 class NamespaceController:
@@ -52,15 +62,17 @@ class NamespaceController:
         if FINALIZER not in ((cached.get("spec") or {}).get("finalizers") or ()):
             return
         discovery = await self._discover()
-        remaining: dict[str, int] = {}
-        finalizers: dict[str, int] = {}
+        found = _Found(list(discovery.failed), [], {}, {})
         for batch in _in_order(discovery.resources):
             for resource in batch:
-                await self._empty(key, resource, remaining, finalizers)
-            if remaining:
+                try:
+                    await self._empty(key, resource, found)
+                except StatusError as error:
+                    found.refused.append(error.message)
+            if found.remaining or found.refused:
                 break
-        if remaining or discovery.failed:
-            await self._report(cached, discovery.failed, remaining, finalizers)
+        if any(found):
+            await self._report(cached, found)
             attempts = self._attempts[key] = self._attempts.get(key, 0) + 1
             self.queue.add_after(key, min(RETRY_S * 2.0 ** min(attempts - 1, 10), MAX_RETRY_S))
             return
@@ -73,30 +85,28 @@ class NamespaceController:
             self._discovery = (now_s, await discover(self._client))
         return self._discovery[1]
 
-    async def _empty(
-        self, namespace: str, resource: ServedResource, remaining: dict[str, int], finalizers: dict[str, int]
-    ) -> None:
+    async def _empty(self, namespace: str, resource: ServedResource, found: _Found) -> None:
         """Asks for the deletion of all there is of one resource, and counts what is still there afterwards."""
         try:
-            if not (await self._client.list(resource.name, namespace, limit=1)).get("items"):
+            if not (await self._client.list(resource.name, namespace, limit=1, metadata_only=True)).get("items"):
                 return
             await self._delete_all(namespace, resource)
-            items, _ = await self._client.list_all(resource.name, namespace)
+            items, _ = await self._client.list_all(resource.name, namespace, metadata_only=True)
         except StatusError as error:
             if error.code in (404, 405):
                 return  # no longer served
             raise
         if items:
-            remaining[f"{resource.name.plural}.{resource.name.group}"] = len(items)
+            found.remaining[f"{resource.name.plural}.{resource.name.group}"] = len(items)
         for item in items:
             for finalizer in item["metadata"].get("finalizers") or ():
-                finalizers[finalizer] = finalizers.get(finalizer, 0) + 1
+                found.finalizers[finalizer] = found.finalizers.get(finalizer, 0) + 1
 
     async def _delete_all(self, namespace: str, resource: ServedResource) -> None:
         if "deletecollection" in resource.verbs:
             await self._client.delete_collection(resource.name, namespace, propagation_policy="Background")
             return
-        items, _ = await self._client.list_all(resource.name, namespace)
+        items, _ = await self._client.list_all(resource.name, namespace, metadata_only=True)
         for item in items:
             try:
                 await self._client.delete(resource.name, item["metadata"]["name"], namespace)
@@ -116,14 +126,12 @@ class NamespaceController:
             if error.reason != "NotFound":
                 raise
 
-    async def _report(
-        self, cached: Object, failed: list[str], remaining: dict[str, int], finalizers: dict[str, int]
-    ) -> None:
+    async def _report(self, cached: Object, found: _Found) -> None:
         status = {**(cached.get("status") or {}), "phase": "Terminating"}
         old = {condition["type"]: condition for condition in status.get("conditions") or ()}
         now = format_time(self._clock.now_s())
         conditions = []
-        for type, value, reason, message in _conditions(failed, remaining, finalizers):
+        for type, value, reason, message in _conditions(found):
             before = old.get(type) or {}
             since = before.get("lastTransitionTime", now) if before.get("status") == value else now
             conditions.append(
@@ -146,40 +154,41 @@ def _in_order(resources: Iterable[ServedResource]) -> tuple[list[ServedResource]
     return pods, [r for r in deletable if r not in pods]
 
 
-def _conditions(
-    failed: list[str], remaining: dict[str, int], finalizers: dict[str, int]
-) -> list[tuple[str, str, str, str]]:
-    """(type, status, reason, message), with Kubernetes' texts."""
-    left = ", ".join(f"{name} has {count} resource instances" for name, count in remaining.items())
-    held = ", ".join(f"{name} in {count} resource instances" for name, count in finalizers.items())
-    return [
-        ("NamespaceDeletionDiscoveryFailure", "True", "DiscoveryFailed", f"Discovery failed: {'; '.join(failed)}")
-        if failed
-        else (
+def _conditions(found: _Found) -> list[tuple[str, str, str, str]]:
+    """(type, status, reason, message), with Kubernetes' texts and in its order."""
+    left = ", ".join(f"{name} has {count} resource instances" for name, count in found.remaining.items())
+    held = ", ".join(f"{name} in {count} resource instances" for name, count in found.finalizers.items())
+    failed, refused = "; ".join(found.undiscovered), ", ".join(found.refused)
+    table = (
+        (
             "NamespaceDeletionDiscoveryFailure",
-            "False",
-            "ResourcesDiscovered",
-            "All resources successfully discovered",
+            failed
+            and ("DiscoveryFailed", f"Discovery failed for some groups, {len(found.undiscovered)} failing: {failed}"),
+            ("ResourcesDiscovered", "All resources successfully discovered"),
+        ),
+        (
+            "NamespaceDeletionGroupVersionParsingFailure",
+            "",
+            ("ParsedGroupVersions", "All legacy kube types successfully parsed"),
+        ),
+        (
+            "NamespaceDeletionContentFailure",
+            refused
+            and (
+                "ContentDeletionFailed",
+                f"Failed to delete all resource types, {len(found.refused)} remaining: {refused}",
+            ),
+            ("ContentDeleted", "All content successfully deleted, may be waiting on finalization"),
         ),
         (
             "NamespaceContentRemaining",
-            "True",
-            "SomeResourcesRemain",
-            f"Some resources are remaining: {left}",
-        )
-        if left
-        else ("NamespaceContentRemaining", "False", "ContentRemoved", "All content successfully removed"),
+            left and ("SomeResourcesRemain", f"Some resources are remaining: {left}"),
+            ("ContentRemoved", "All content successfully removed"),
+        ),
         (
             "NamespaceFinalizersRemaining",
-            "True",
-            "SomeFinalizersRemain",
-            f"Some content in the namespace has finalizers remaining: {held}",
-        )
-        if held
-        else (
-            "NamespaceFinalizersRemaining",
-            "False",
-            "ContentHasNoFinalizers",
-            "All content-preserving finalizers finished",
+            held and ("SomeFinalizersRemain", f"Some content in the namespace has finalizers remaining: {held}"),
+            ("ContentHasNoFinalizers", "All content-preserving finalizers finished"),
         ),
-    ]
+    )
+    return [(type, "True" if wrong else "False", *(wrong or well)) for type, wrong, well in table]

@@ -143,7 +143,6 @@ async def test_discovery_takes_two_requests(client, transport):
     assert found.find_kind("apps", "StatefulSet").name.version == "v1"
 
 
-@pytest.mark.xfail(reason="the server does not apply yet", strict=False)
 async def test_apply_says_whose_a_field_is(client):
     applied = await client.apply("configmaps", config_map("one"), field_manager="first")
     assert applied["data"] == {"v": "1"}

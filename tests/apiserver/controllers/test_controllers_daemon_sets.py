@@ -90,7 +90,6 @@ async def test_each_node_has_one_pod_that_the_scheduler_will_put_there(daemons):
     }
 
 
-@pytest.mark.xfail(reason="the kind does not count template generations yet", strict=False)
 async def test_pods_say_which_generation_of_the_template_they_are(daemons):
     await daemons.client.create(SETS, daemon_set())
     await daemons.settle()

@@ -75,7 +75,6 @@ async def test_a_job_completes(jobs):
     assert ("Completed", "Job completed") in await jobs.events()
 
 
-@pytest.mark.xfail(reason="the kind does not make selectors yet", strict=False)
 async def test_pods_carry_the_labels_of_their_job(jobs):
     await jobs.client.create(JOBS, job())
     await jobs.settle()

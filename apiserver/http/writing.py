@@ -34,7 +34,14 @@ from apiserver.meta import (
     parse_json,
     strategic_merge,
 )
-from apiserver.registry import Registry, apply_object, parse_delete_options, success
+from apiserver.registry import (
+    Registry,
+    apply_object,
+    delete_warnings,
+    parse_delete_options,
+    returns_deleted,
+    success,
+)
 
 CUSTOM_PATCHES = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]
 
@@ -176,18 +183,20 @@ def read_patch(kind: str, body: bytes, resource: Resource | None) -> tuple[Calla
 async def delete(registry: Registry, request: Request, target: Target) -> Response:
     resource = target.resource
     wanted = wanted_of(request, resource, READ_FORMS)
-    options = parse_delete_options(read_options(request), dict(request.query))._replace(user=request.user)
+    options = parse_delete_options(read_options(request), request.query)._replace(user=request.user)
+    warnings = delete_warnings(resource, options)
     stored, gone = await registry.delete(resource, target.namespace, target.name, options)
-    if gone and not resource.graceful:
+    if gone and not returns_deleted(resource):
         uid = stored.obj["metadata"].get("uid", "")
-        return warned(object_response(request, success(resource, target.name, uid)), resource, [])
-    return warned(answer(registry, target, stored, wanted, request), resource, [])
+        return warned(object_response(request, success(resource, target.name, uid)), resource, warnings)
+    status = 202 if options.cascades and not gone else 200
+    return warned(answer(registry, target, stored, wanted, request, status), resource, warnings)
 
 
 async def delete_collection(registry: Registry, request: Request, target: Target) -> Response:
     resource = target.resource
     wanted = wanted_of(request, resource, LIST_FORMS)
-    options = parse_delete_options(read_options(request), dict(request.query))._replace(user=request.user)
+    options = parse_delete_options(read_options(request), request.query)._replace(user=request.user)
     selection = parse_selection(resource, target.namespace, "", request.query)
     accepts = selection.accepts if selection.key[1:] != ("", "") else None
     page = await registry.delete_collection(resource, target.namespace, options, accepts)

@@ -10,6 +10,7 @@ applying      server-side apply
 """
 
 from apiserver.registry.applying import apply_object
+from apiserver.registry.deletion import delete_warnings, returns_deleted
 from apiserver.registry.options import DeleteOptions, WriteOptions, parse_delete_options
 from apiserver.registry.registry import Change, Registry, as_served
 from apiserver.registry.subresources import bind, created, evict, finalize, success, write_scale
@@ -23,9 +24,11 @@ __all__ = [
     "as_served",
     "bind",
     "created",
+    "delete_warnings",
     "evict",
     "finalize",
     "parse_delete_options",
+    "returns_deleted",
     "success",
     "write_scale",
 ]

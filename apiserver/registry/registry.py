@@ -3,7 +3,7 @@
     create   name → metadata → defaults → track → mutate → prepare_create → validate → admit → store
     update   read → change → identity → metadata → defaults → track → mutate → prepare → validate → admit → store
              (again if it moved on)
-    delete   read → preconditions → admit → mark → remove, or store what is marked
+    delete   read → preconditions → admit → plan (deletion.py) → remove, or store what is marked
 
 A change is a function of the newest object, so a write that did not name a resourceVersion is simply tried again when another
 came first. A write that changes nothing keeps the resourceVersion. An update that takes away the last finalizer of a deleted
@@ -130,9 +130,7 @@ class Registry:
             raise service_unavailable("the server is shutting down")
         cache = self._caches.get(resource.stored)
         if cache is None:
-            cache = self._caches[resource.stored] = WatchCache(
-                self.store(resource), self._feed, self._watch_limits
-            )
+            cache = self._caches[resource.stored] = WatchCache(self.store(resource), self._feed, self._watch_limits)
         if not cache.is_listed:
             await cache.start()
         return cache
@@ -335,26 +333,34 @@ class Registry:
         self, resource: Resource, namespace: str, name: str, options: DeleteOptions
     ) -> tuple[Stored, bool]:
         store = self.store(resource)
+        marked: Stored | None = None
         for _ in range(MAX_CONFLICTS):
-            old = await self.get(resource, namespace, name)
-            deletion.check_preconditions(resource, old.obj, options)
+            old = await store.find(namespace, name)
+            if old is None and marked is not None:
+                return marked, True  # somebody else finished what was begun here
+            if old is None:
+                raise not_found(resource.group, resource.plural, name)
+            if marked is None:
+                deletion.check_preconditions(resource, old.obj, options)
             asked = WriteOptions(options.dry_run, user=options.user)
             await self._admit(self._attributes(DELETE, resource, "", namespace, name, None, old.obj, asked))
             obj = deep_copy(old.obj)
-            deletion.mark(resource, obj, options, self.clock.now_s())
-            gone = deletion.is_gone(resource, obj)
-            if options.dry_run:
-                return Stored(old.key, encode_value(obj), old.revision), gone
-            if gone:
-                removed = await store.remove(old)
-                if removed is not None:
-                    return removed, True
-            elif ownership.is_unchanged(obj, old.obj):
+            outcome = deletion.plan(resource, obj, options, self.clock.now_s())
+            gone = outcome in (deletion.REMOVE, deletion.MARK_FIRST)
+            if outcome == deletion.KEEP or (outcome == deletion.MARK and obj == old.obj):
                 return old, False
-            else:
-                marked = await store.replace(old, encode_value(obj))
-                if marked is not None:
-                    return marked, False
+            if options.dry_run:
+                return (old if outcome == deletion.REMOVE else Stored(old.key, encode_value(obj), old.revision)), gone
+            if outcome != deletion.REMOVE:
+                replaced = await store.replace(old, encode_value(obj), lease=await self._lease(resource))
+                if replaced is None:
+                    continue
+                if not gone:
+                    return replaced, False
+                old = marked = replaced
+            removed = await store.remove(old)
+            if removed is not None:
+                return removed, True
         raise conflict(resource.group, resource.plural, name)
 
     async def delete_collection(

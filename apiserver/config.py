@@ -5,6 +5,46 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+class AccessConfig(NamedTuple):
+    """Who may come in, and how: the fields are kube-apiserver's flags. The default is plain HTTP that takes everybody for the
+    same user, who may do everything: for one user on a loopback address.
+
+    tls: serve HTTPS, with certificates made at the start where none are named; tls_cert_file implies it. cert_dir: where what
+    is made is kept. anonymous_auth None: as kube-apiserver: taken, unless everything is allowed to everybody.
+    is_exposed: listen on other than loopback addresses although anybody there may do everything.
+    """
+
+    tls: bool = False
+    cert_dir: str = ""
+    tls_cert_file: str = ""
+    tls_private_key_file: str = ""
+    client_ca_file: str = ""
+    token_auth_file: str = ""
+    authorization_modes: tuple[str, ...] = ("AlwaysAllow",)
+    anonymous_auth: bool | None = None
+    service_account_issuers: tuple[str, ...] = ("https://kubernetes.default.svc",)
+    service_account_signing_key_file: str = ""
+    service_account_key_files: tuple[str, ...] = ()
+    service_account_max_token_expiration_s: int = 0
+    service_account_extend_token_expiration: bool = True
+    api_audiences: tuple[str, ...] = ()
+    is_exposed: bool = False
+
+    @property
+    def serves_tls(self) -> bool:
+        return self.tls or bool(self.tls_cert_file)
+
+    @property
+    def is_open(self) -> bool:
+        """Nobody has to prove anything."""
+        return (
+            not self.serves_tls
+            and not self.token_auth_file
+            and self.anonymous_auth is None
+            and self.authorization_modes == ("AlwaysAllow",)
+        )
+
+
 class ApiServerConfig(NamedTuple):
     """port 0: any free one. compaction_interval_s: how often the store's history is dropped (Kubernetes: 5 minutes); 0 = never.
 
@@ -15,3 +55,4 @@ class ApiServerConfig(NamedTuple):
     port: int = 0
     compaction_interval_s: float = 300.0
     seed: int | None = None
+    access: AccessConfig = AccessConfig()

@@ -5,6 +5,7 @@ from apiserver.admission import (
     namespace_lifecycle,
     node_taints,
     priority,
+    role_escalation,
     service_account,
     service_addresses,
 )
@@ -19,4 +20,4 @@ PLUGINS: tuple[Plugin, ...] = (
     service_addresses.PLUGIN,
 )
 
-__all__ = ["CREATE", "DELETE", "PLUGINS", "UPDATE", "Attributes", "Plugin"]
+__all__ = ["CREATE", "DELETE", "PLUGINS", "UPDATE", "Attributes", "Plugin", "role_escalation"]

@@ -110,6 +110,10 @@ class Registry:
             del self._stores[resource]
         return [self._caches.pop(resource) for resource in gone if resource in self._caches]
 
+    def admit_with(self, plugins: Sequence[Plugin]) -> None:
+        """Another admission chain: some plugins need the registry, so they are made after it."""
+        self._plugins = plugins
+
     async def stop(self) -> None:
         """Every watch ends, and no new one begins."""
         self._is_stopped = True

@@ -1,33 +1,43 @@
 """The API server, put together: registry on a store, pipeline on a socket, bootstrap objects, compaction.
 
-start: bind ─▶ bootstrap ─▶ serve          stop: watches end ─▶ sockets close ─▶ caches stop
+start: bind ─▶ access ─▶ bootstrap ─▶ serve          stop: watches end ─▶ sockets close ─▶ caches stop
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+from typing import Any
 
 from aiohttp import web
 
+from apiserver.admission import PLUGINS
+from apiserver.auth import LOOPBACK_USER, User
 from apiserver.config import ApiServerConfig
 from apiserver.errors import service_unavailable
 from apiserver.http import Pipeline, build_handler
 from apiserver.kinds import Catalog, catalog
 from apiserver.registry import Registry
+from apiserver.server.access import Access, check_access
 from apiserver.server.bootstrap import bootstrap
 from apiserver.server.compactor import compact_regularly
+from apiserver.server.identity import Credentials, Identity
 from apiserver.server.in_process import InProcessTransport
 from kvcluster.client import Client
 from kvcluster.clock import Clock, SystemClock
 from kvcluster.errors import KvClusterError
 
+log = logging.getLogger(__name__)
+
 SHUTDOWN_S = 0.5
 STORE_CHECK_S = 2.0
+CERTIFICATE_CHECK_S = 10.0
+"""How often it is looked whether the serving certificate was replaced."""
 
 
 class ApiServer:
-    """`kv` is the caller's, and is not closed here."""
+    """`kv` is the caller's, and is not closed here. Raises ValueError or OSError for access control that cannot be."""
 
     def __init__(
         self, config: ApiServerConfig, kv: Client, clock: Clock | None = None, *, kinds: Catalog = catalog
@@ -35,11 +45,16 @@ class ApiServer:
         self._config = config
         self._kv = kv
         self._catalog = kinds
+        check_access(config.access, config.host)
         self._registry = Registry(kinds, kv, clock or SystemClock(), seed=config.seed)
+        self._access = Access(config.access, self._registry)
+        self._registry.admit_with((*PLUGINS, *self._access.plugins()))
+        self._identity: Identity | None = None
         self._pipeline: Pipeline | None = None
         self._web: web.Server | None = None
         self._listener: asyncio.Server | None = None
         self._compaction: asyncio.Task[None] | None = None
+        self._certificates: asyncio.Task[None] | None = None
         self.url = ""
 
     @property
@@ -53,22 +68,52 @@ class ApiServer:
         listening = _bind(config.host, config.port)
         try:
             host, port = listening.getsockname()[:2]
-            self._pipeline = Pipeline(self._registry, f"{host}:{port}", self._is_store_up)
+            tls = self._build_tls()
+            self._pipeline = Pipeline(self._registry, f"{host}:{port}", self._is_store_up, self._access.gate)
             await bootstrap(self._catalog, self._registry, host, port)
             # Before anybody lists: a watch from a list's revision must find the cache there already.
             stored = [resource for resource in self._catalog.resources() if not resource.is_virtual]
             await asyncio.gather(*(self._registry.cache(resource) for resource in stored))
+            await self._access.start()
             self._web = build_handler(self._pipeline)
-            self._listener = await asyncio.get_running_loop().create_server(self._web, sock=listening)
+            context = None if tls is None else tls.context
+            self._listener = await asyncio.get_running_loop().create_server(self._web, sock=listening, ssl=context)
         except BaseException:
             listening.close()
             await self.stop()
             raise
-        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+        if tls is not None:
+            self._certificates = asyncio.get_running_loop().create_task(
+                self._check_certificates(tls), name="certificates"
+            )
         if config.compaction_interval_s:
             self._compaction = asyncio.get_running_loop().create_task(
                 compact_regularly(self._kv, config.compaction_interval_s), name="compaction"
             )
+
+    @property
+    def credentials(self) -> Credentials:
+        """For the administrator's kubeconfig; after the start."""
+        return self._access.credentials(self._identity)
+
+    def _build_tls(self) -> Any:
+        """None for plain HTTP, which loads no cryptography."""
+        if not self._config.access.serves_tls:
+            return None
+        from apiserver.server.tls import ServerTls
+
+        tls = ServerTls(self._config.access, self._config.host)
+        self._identity = tls.identity
+        return tls
+
+    async def _check_certificates(self, tls: Any) -> None:
+        while True:
+            await asyncio.sleep(CERTIFICATE_CHECK_S)
+            why = tls.check_files()
+            if why:
+                log.warning("the serving certificate was not read again: %s", why)
 
     async def _is_store_up(self) -> bool:
         try:
@@ -78,11 +123,11 @@ class ApiServer:
             return False
         return True
 
-    def in_process_transport(self) -> InProcessTransport:
-        """For clients in this process. Raises ServiceUnavailable before the start."""
+    def in_process_transport(self, user: User = LOOPBACK_USER) -> InProcessTransport:
+        """For clients in this process; user: whom the server takes them for. Raises ServiceUnavailable before the start."""
         if self._pipeline is None:
             raise service_unavailable("the API server is not started")
-        return InProcessTransport(self._pipeline)
+        return InProcessTransport(self._pipeline, user)
 
     async def stop(self) -> None:
         """Watches end, connections close. Safe to call twice, and after a start that failed."""
@@ -90,6 +135,11 @@ class ApiServer:
             self._compaction.cancel()
             await asyncio.wait({self._compaction})
             self._compaction = None
+        if self._certificates is not None:
+            self._certificates.cancel()
+            await asyncio.wait({self._certificates})
+            self._certificates = None
+        await self._access.stop()
         if self._listener is not None:
             self._listener.close()
             self._listener = None

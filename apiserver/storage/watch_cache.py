@@ -193,6 +193,18 @@ class WatchCache:
                     return Page(items, revision, token, left if accepts is None else None)
         return Page(items, revision)
 
+    def changes_after(self, revision: int) -> list[Change] | None:
+        """What happened after that revision, oldest first; None where it is no longer known: then `page` is all there is."""
+        if revision < self._oldest or not self._is_listed:
+            return None
+        newest: list[Change] = []
+        for change in reversed(self._ring):
+            if change.revision <= revision:
+                break
+            newest.append(change)
+        newest.reverse()
+        return newest
+
     def learn(self, stored: Stored) -> None:
         """The outcome of a write, for when the feed brings it: it need not be decoded and spliced again."""
         if self._is_listed and stored.revision > self.changed_revision:

@@ -85,7 +85,7 @@ def _causes(causes: list[Cause]) -> list[dict[str, str]]:
 
 def invalid(group: str, kind: str, name: str, causes: list[Cause]) -> StatusError:
     """422: the object was understood and is not acceptable. `kind` is the Kind here, not the resource."""
-    texts = [f"{cause.field}: {cause.message}" for cause in causes]
+    texts = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in causes))  # the message says nothing twice
     said = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     qualified = f"{kind}.{group}" if group else kind
     details = _details(group, kind, name, causes=_causes(causes))

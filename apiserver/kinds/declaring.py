@@ -1,6 +1,6 @@
 """How a built-in resource is declared: its name, and what is special about it.
 
-    DAEMON_SETS = declare("apps/v1 daemonsets", tracks_generation=True, defaults=default_daemon_set, …)
+    DAEMON_SETS = declare("apps/v1 daemonsets", table=rows.DAEMON_SET, tracks_generation=True, …)
 
 What discovery says of a resource (kind, verbs, short names, categories, subresources, whether it lives in a namespace)
 is not written by hand: it comes from `resources.json`, which tools/build_schemas.py makes of Kubernetes' own discovery.
@@ -19,6 +19,7 @@ import orjson
 
 from apiserver.kinds.metadata import update_validator, validator
 from apiserver.kinds.resource import Resource, Subresource
+from apiserver.kinds.rows.cells import Table
 from apiserver.kinds.validation import find_rules
 
 # Where etcd keeps what has had another name once.
@@ -41,8 +42,11 @@ def _discovered() -> dict[str, dict[str, Any]]:
     return loaded
 
 
-def declare(name: str, **special: Any) -> Resource:
-    """name: "<group>/<version> <plural>", without the group for the core. Raises KeyError for what Kubernetes has not."""
+def declare(name: str, *, table: Table | None = None, **special: Any) -> Resource:
+    """name: "<group>/<version> <plural>", without the group for the core. table: how `kubectl get` shows it.
+
+    Raises KeyError for what Kubernetes has not.
+    """
     group_version, _, plural = name.partition(" ")
     group, _, version = group_version.rpartition("/")
     said = _discovered()[name]
@@ -66,4 +70,6 @@ def declare(name: str, **special: Any) -> Resource:
         "validate": validate,
         "validate_update": validate_update,
     }
+    if table is not None:
+        facts["columns"], facts["row"] = table
     return Resource(group=group, version=version, plural=plural, **{**facts, **special})

@@ -1,8 +1,8 @@
 """CustomResourceDefinitions: kinds that users declare, by the same door as the built-in ones.
 
-    definitions, definition_rules, conditions    the definition itself
-    resources, whole_objects, columns            the resources that are served for it
-    expressions, cel_values, cel_library         its rules in CEL, with the optional extra
+definitions, definition_rules, conditions    the definition itself
+resources, whole_objects, columns            the resources that are served for it
+expressions, cel_values, cel_library         its rules in CEL, with the optional extra
 """
 
 from __future__ import annotations

@@ -137,7 +137,9 @@ def _version_key(text: str) -> tuple[Any, ...]:
     if found is None:
         raise ValueError(f"No Major.Minor.Patch elements found: {text}")
     before = found.group(4)
-    parts = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in before.split(".")) if before else ()
+    parts = (
+        tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in before.split(".")) if before else ()
+    )
     return (*(int(found.group(at)) for at in (1, 2, 3)), before is None, parts)
 
 
@@ -218,7 +220,13 @@ def _is_global_unicast(text: str) -> bool:
 # name, how it is called (f: function, m: method of its first argument), result, arguments, what it does. A type is a letter:
 # s text, b bool, i integer, d double, l list, m map, * anything.
 _FUNCTIONS: tuple[tuple[str, str, str, str, Callable[..., Any]], ...] = (
-    ("isSorted", "m", "b", "l", lambda items: all(left <= right for left, right in zip(items, items[1:], strict=False))),
+    (
+        "isSorted",
+        "m",
+        "b",
+        "l",
+        lambda items: all(left <= right for left, right in zip(items, items[1:], strict=False)),
+    ),
     ("sum", "m", "*", "l", sum),
     ("min", "m", "*", "l", _least),
     ("max", "m", "*", "l", _greatest),
@@ -294,8 +302,6 @@ def build_extension(cel: Any) -> Any:
     overloads: dict[str, list[Any]] = {}
     for name, how, result, arguments, impl in _FUNCTIONS:
         id = f"kubernetes_{name.replace('.', '_')}_{how}_{arguments.replace('*', 'any')}"
-        made = cel.Overload(
-            id, types[result], [types[each] for each in arguments], is_member=how == "m", impl=impl
-        )
+        made = cel.Overload(id, types[result], [types[each] for each in arguments], is_member=how == "m", impl=impl)
         overloads.setdefault(name, []).append(made)
     return cel.CelExtension("kubernetes", [cel.FunctionDecl(name, found) for name, found in overloads.items()])

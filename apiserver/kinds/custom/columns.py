@@ -24,7 +24,9 @@ def build_columns(declared: list[Object]) -> tuple[tuple[Column, ...], Callable[
     cells = []
     for said in declared:
         kind = said.get("type", "string")
-        description = said.get("description") or f"Custom resource definition column (in JSONPath format): {said['jsonPath']}"
+        description = (
+            said.get("description") or f"Custom resource definition column (in JSONPath format): {said['jsonPath']}"
+        )
         columns.append(Column(said["name"], kind, said.get("format", ""), description, said.get("priority", 0)))
         cells.append(_cell(said["jsonPath"], kind))
 

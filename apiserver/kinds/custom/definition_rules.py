@@ -297,6 +297,5 @@ def _validate_default(schema: Schema, path: str) -> list[Cause]:
             if wrong:
                 return [cause._replace(field=child(path, cause.field)) for cause in wrong]
     return [
-        cause._replace(field=child(path, cause.field) if cause.field else path)
-        for cause in find_causes(value, schema)
+        cause._replace(field=child(path, cause.field) if cause.field else path) for cause in find_causes(value, schema)
     ]

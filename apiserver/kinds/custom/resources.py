@@ -42,7 +42,13 @@ _STATUS_VERBS = ("get", "patch", "update")
 _TERMINATING_VERBS = ("delete", "deletecollection", "get", "list", "watch")
 _INT32_MAX = 2**31 - 1
 # Without these nothing sensible can be said by rules, so the rules are not asked (as in Kubernetes).
-_BLOCKING = ("FieldValueRequired", "FieldValueTypeInvalid", "FieldValueTooLong", "FieldValueTooMany", "FieldValueNotFound")
+_BLOCKING = (
+    "FieldValueRequired",
+    "FieldValueTypeInvalid",
+    "FieldValueTooLong",
+    "FieldValueTooMany",
+    "FieldValueNotFound",
+)
 
 
 def declare_custom(definition: Object, *, is_terminating: bool = False) -> list[Resource]:
@@ -195,7 +201,9 @@ class VersionRules:
         causes = validate_metadata(obj["metadata"], check_dns1123_subdomain, self._namespaced)
         causes += validate_metadata_update(obj["metadata"], old["metadata"])
         if self._has_embedded:
-            causes += [each for each in validate_embedded(obj, self.schema) if each not in validate_embedded(old, self.schema)]
+            causes += [
+                each for each in validate_embedded(obj, self.schema) if each not in validate_embedded(old, self.schema)
+            ]
         causes += find_causes_of_change(obj, old, self.schema)
         if not find_duplicates(old, self.schema):
             causes += find_duplicates(obj, self.schema)

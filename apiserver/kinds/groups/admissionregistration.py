@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from apiserver.kinds.declaring import declare
+from apiserver.kinds.rows import administration as rows
 from apiserver.kinds.strategy import empty_status, replace_only_status
 from apiserver.kinds.volume_defaults import set_missing
 
@@ -62,22 +63,31 @@ def default_binding(binding: Object) -> None:
 
 _declare = partial(declare, tracks_generation=True, unconditional_update=False)
 
-MUTATING_POLICIES = _declare(f"{_GROUP} mutatingadmissionpolicies", defaults=default_policy)
+MUTATING_POLICIES = _declare(f"{_GROUP} mutatingadmissionpolicies", table=rows.MUTATING_POLICY, defaults=default_policy)
 
-MUTATING_POLICY_BINDINGS = _declare(f"{_GROUP} mutatingadmissionpolicybindings", defaults=default_binding)
+MUTATING_POLICY_BINDINGS = _declare(
+    f"{_GROUP} mutatingadmissionpolicybindings", table=rows.POLICY_BINDING, defaults=default_binding
+)
 
-MUTATING_WEBHOOKS = _declare(f"{_GROUP} mutatingwebhookconfigurations", defaults=default_mutating_webhooks)
+MUTATING_WEBHOOKS = _declare(
+    f"{_GROUP} mutatingwebhookconfigurations", table=rows.WEBHOOKS, defaults=default_mutating_webhooks
+)
 
 VALIDATING_POLICIES = _declare(
     f"{_GROUP} validatingadmissionpolicies",
+    table=rows.VALIDATING_POLICY,
     defaults=default_policy,
     prepare_create=empty_status,
     prepare_status_update=replace_only_status,
 )
 
-VALIDATING_POLICY_BINDINGS = _declare(f"{_GROUP} validatingadmissionpolicybindings", defaults=default_binding)
+VALIDATING_POLICY_BINDINGS = _declare(
+    f"{_GROUP} validatingadmissionpolicybindings", table=rows.POLICY_BINDING, defaults=default_binding
+)
 
-VALIDATING_WEBHOOKS = _declare(f"{_GROUP} validatingwebhookconfigurations", defaults=default_validating_webhooks)
+VALIDATING_WEBHOOKS = _declare(
+    f"{_GROUP} validatingwebhookconfigurations", table=rows.WEBHOOKS, defaults=default_validating_webhooks
+)
 
 RESOURCES = (
     MUTATING_POLICIES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.kinds.declaring import declare
+from apiserver.kinds.rows import administration as rows
 from apiserver.kinds.strategy import empty_status, replace_only_status
 
 Object = dict[str, Any]
@@ -18,6 +19,7 @@ def default_api_service(service: Object) -> None:
 
 API_SERVICES = declare(
     "apiregistration.k8s.io/v1 apiservices",
+    table=rows.API_SERVICE,
     unconditional_update=False,
     defaults=default_api_service,
     prepare_create=empty_status,

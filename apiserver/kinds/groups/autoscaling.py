@@ -9,7 +9,9 @@ from typing import Any
 
 from apiserver.kinds import autoscaler_versions
 from apiserver.kinds.declaring import declare
+from apiserver.kinds.rows.autoscaling import AUTOSCALER
 from apiserver.kinds.volume_defaults import set_missing
+from apiserver.meta import deep_copy
 
 Object = dict[str, Any]
 
@@ -49,7 +51,10 @@ def prepare_autoscaler(autoscaler: Object) -> None:
 
 
 AUTOSCALERS = declare(
-    "autoscaling/v2 horizontalpodautoscalers", defaults=default_autoscaler, prepare_create=prepare_autoscaler
+    "autoscaling/v2 horizontalpodautoscalers",
+    table=AUTOSCALER,
+    defaults=default_autoscaler,
+    prepare_create=prepare_autoscaler,
 )
 
 AUTOSCALERS_V1 = declare(
@@ -57,6 +62,7 @@ AUTOSCALERS_V1 = declare(
     hub=AUTOSCALERS,
     to_hub=autoscaler_versions.to_v2,
     from_hub=autoscaler_versions.from_v2,
+    table=AUTOSCALER._replace(row=lambda obj, now: AUTOSCALER.row(autoscaler_versions.to_v2(deep_copy(obj)), now)),
 )
 
 RESOURCES = (AUTOSCALERS, AUTOSCALERS_V1)

@@ -11,6 +11,7 @@ from typing import Any
 from apiserver.kinds.declaring import declare
 from apiserver.kinds.pod_defaults import default_pod_template
 from apiserver.kinds.resource import read_text
+from apiserver.kinds.rows import apps as rows
 from apiserver.kinds.strategy import empty_status
 from apiserver.kinds.volume_defaults import set_missing
 
@@ -77,10 +78,17 @@ def default_cron_job(cron_job: Object) -> None:
     spec.setdefault("failedJobsHistoryLimit", 1)
 
 
-CRON_JOBS = declare("batch/v1 cronjobs", tracks_generation=True, defaults=default_cron_job, prepare_create=empty_status)
+CRON_JOBS = declare(
+    "batch/v1 cronjobs",
+    table=rows.CRON_JOB,
+    tracks_generation=True,
+    defaults=default_cron_job,
+    prepare_create=empty_status,
+)
 
 JOBS = declare(
     "batch/v1 jobs",
+    table=rows.JOB,
     tracks_generation=True,
     defaults=default_job,
     prepare_create=prepare_job,

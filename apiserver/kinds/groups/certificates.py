@@ -9,6 +9,7 @@ from typing import Any
 
 from apiserver.kinds.declaring import declare
 from apiserver.kinds.resource import read_text
+from apiserver.kinds.rows import administration as rows
 from apiserver.kinds.strategy import empty_status, keep_status
 
 Object = dict[str, Any]
@@ -21,6 +22,7 @@ def prepare_update(request: Object, old: Object) -> None:
 
 SIGNING_REQUESTS = declare(
     "certificates.k8s.io/v1 certificatesigningrequests",
+    table=rows.SIGNING_REQUEST,
     prepare_create=empty_status,
     prepare_update=prepare_update,
     field_labels={"spec.signerName": read_text("spec", "signerName")},

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from apiserver.kinds import discovered, rows
+from apiserver.kinds import discovered
 from apiserver.kinds.declaring import declare
+from apiserver.kinds.rows import administration as rows
 
 LEASES = declare(
     "coordination.k8s.io/v1 leases",
+    table=rows.LEASE,
     unconditional_update=False,
     create_on_update=True,
     defaults=discovered.default_lease,
-    columns=rows.LEASE_COLUMNS,
-    row=rows.lease_row,
 )
 
 RESOURCES = (LEASES,)

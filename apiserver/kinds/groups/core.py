@@ -9,9 +9,7 @@ from apiserver.kinds import (
     configuration,
     discovered,
     pod_defaults,
-    pod_row,
     pods,
-    rows,
     services,
     strategy,
     volume_defaults,
@@ -20,6 +18,10 @@ from apiserver.kinds import (
 )
 from apiserver.kinds.declaring import declare
 from apiserver.kinds.resource import ScalePaths, read_text
+from apiserver.kinds.rows import core as rows
+from apiserver.kinds.rows import storage as storage_rows
+from apiserver.kinds.rows.cells import ONLY_AGE
+from apiserver.kinds.rows.pods import POD
 
 Object = dict[str, Any]
 
@@ -48,56 +50,55 @@ def default_pod_template_object(obj: Object) -> None:
 BINDINGS = declare("v1 bindings", is_virtual=True)
 
 COMPONENT_STATUSES = declare(
-    "v1 componentstatuses", is_virtual=True, deprecation="v1 ComponentStatus is deprecated in v1.19+"
+    "v1 componentstatuses",
+    table=rows.COMPONENT_STATUS,
+    is_virtual=True,
+    deprecation="v1 ComponentStatus is deprecated in v1.19+",
 )
 
 CONFIG_MAPS = declare(
     "v1 configmaps",
-    columns=rows.CONFIG_MAP_COLUMNS,
-    row=rows.config_map_row,
+    table=rows.CONFIG_MAP,
 )
 
 ENDPOINTS = declare(
     "v1 endpoints",
+    table=rows.ENDPOINTS,
     deprecation="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     create_on_update=True,
     defaults=discovered.default_endpoints,
-    columns=rows.ENDPOINTS_COLUMNS,
-    row=rows.endpoints_row,
 )
 
 EVENTS = declare(
     "v1 events",
+    table=rows.EVENT,
     create_on_update=True,
     defaults=discovered.default_event,
     field_labels=discovered.EVENT_LABELS,
-    columns=rows.EVENT_COLUMNS,
-    row=rows.event_row,
 )
 
 LIMIT_RANGES = declare("v1 limitranges", create_on_update=True, defaults=default_limit_range)
 
 NAMESPACES = declare(
     "v1 namespaces",
+    table=rows.NAMESPACE,
     defaults=cluster_scope.default_namespace,
     prepare_create=cluster_scope.prepare_namespace,
     prepare_update=cluster_scope.prepare_namespace_update,
     field_labels=cluster_scope.NAMESPACE_LABELS,
-    columns=rows.NAMESPACE_COLUMNS,
-    row=rows.namespace_row,
 )
 
 NODES = declare(
     "v1 nodes",
+    table=rows.NODE,
     defaults=cluster_scope.default_node,
     prepare_create=cluster_scope.prepare_node,
     field_labels=cluster_scope.NODE_LABELS,
-    columns=rows.NODE_COLUMNS,
-    row=rows.node_row,
 )
 
 PERSISTENT_VOLUME_CLAIMS = declare(
     "v1 persistentvolumeclaims",
+    table=storage_rows.PERSISTENT_VOLUME_CLAIM,
     defaults=volume_defaults.default_claim,
     prepare_create=volumes.prepare_claim,
     prepare_update=volumes.prepare_claim_update,
@@ -105,18 +106,21 @@ PERSISTENT_VOLUME_CLAIMS = declare(
 
 PERSISTENT_VOLUMES = declare(
     "v1 persistentvolumes",
+    table=storage_rows.PERSISTENT_VOLUME,
     defaults=volume_defaults.default_persistent_volume,
     prepare_create=volumes.prepare_volume,
 )
 
 POD_TEMPLATES = declare(
     "v1 podtemplates",
+    table=rows.POD_TEMPLATE,
     tracks_generation=True,
     defaults=default_pod_template_object,
 )
 
 PODS = declare(
     "v1 pods",
+    table=POD,
     tracks_generation=True,
     graceful=True,
     defaults=pod_defaults.default_pod,
@@ -124,12 +128,11 @@ PODS = declare(
     prepare_update=pods.prepare_update,
     prepare_status_update=pods.prepare_status_update,
     field_labels=pods.FIELD_LABELS,
-    columns=pod_row.COLUMNS,
-    row=pod_row.row,
 )
 
 REPLICATION_CONTROLLERS = declare(
     "v1 replicationcontrollers",
+    table=rows.REPLICATION_CONTROLLER,
     tracks_generation=True,
     scale=ScalePaths(selector="spec.selector"),
     defaults=workloads.default_replication_controller,
@@ -137,31 +140,30 @@ REPLICATION_CONTROLLERS = declare(
     field_labels={"status.replicas": read_text("status", "replicas", default="0")},
 )
 
-RESOURCE_QUOTAS = declare("v1 resourcequotas", defaults=default_quota, prepare_create=strategy.empty_status)
+RESOURCE_QUOTAS = declare(
+    "v1 resourcequotas", table=rows.RESOURCE_QUOTA, defaults=default_quota, prepare_create=strategy.empty_status
+)
 
 SECRETS = declare(
     "v1 secrets",
+    table=rows.SECRET,
     defaults=configuration.default_secret,
     field_labels={"type": read_text("type")},
-    columns=rows.SECRET_COLUMNS,
-    row=rows.secret_row,
 )
 
 SERVICE_ACCOUNTS = declare(
     "v1 serviceaccounts",
-    columns=rows.SERVICE_ACCOUNT_COLUMNS,
-    row=rows.service_account_row,
+    table=ONLY_AGE,
 )
 
 SERVICES = declare(
     "v1 services",
+    table=rows.SERVICE,
     create_on_update=True,
     defaults=services.defaults,
     prepare_create=services.prepare_create,
     prepare_update=services.prepare_update,
     field_labels=services.FIELD_LABELS,
-    columns=rows.SERVICE_COLUMNS,
-    row=rows.service_row,
 )
 
 RESOURCES = (

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from apiserver.kinds import discovered, rows
+from apiserver.kinds import discovered
 from apiserver.kinds.declaring import declare
+from apiserver.kinds.rows import networking as rows
 
 ENDPOINT_SLICES = declare(
     "discovery.k8s.io/v1 endpointslices",
+    table=rows.ENDPOINT_SLICE,
     tracks_generation=True,
     defaults=discovered.default_slice,
     generation_changed=discovered.slice_generation_changed,
-    columns=rows.ENDPOINT_SLICE_COLUMNS,
-    row=rows.endpoint_slice_row,
 )
 
 RESOURCES = (ENDPOINT_SLICES,)

@@ -11,7 +11,7 @@ from typing import Any
 from apiserver.kinds import discovered
 from apiserver.kinds.declaring import declare
 from apiserver.kinds.groups.core import EVENTS as CORE_EVENTS
-from apiserver.kinds.rows import EVENT_COLUMNS, event_row
+from apiserver.kinds.rows.core import EVENT
 
 Object = dict[str, Any]
 
@@ -56,8 +56,7 @@ EVENTS = declare(
     to_hub=to_core,
     from_hub=from_core,
     field_labels=_LABELS,
-    columns=EVENT_COLUMNS,
-    row=lambda event, now: event_row(to_core(dict(event)), now),
+    table=EVENT._replace(row=lambda event, now: EVENT.row(to_core(dict(event)), now)),
 )
 
 RESOURCES = (EVENTS,)

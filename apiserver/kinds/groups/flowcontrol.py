@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.kinds.declaring import declare
+from apiserver.kinds.rows import administration as rows
 from apiserver.kinds.strategy import empty_status, replace_only_status
 from apiserver.kinds.volume_defaults import set_missing
 
@@ -36,6 +37,7 @@ def default_priority_level(level: Object) -> None:
 
 FLOW_SCHEMAS = declare(
     f"{_GROUP} flowschemas",
+    table=rows.FLOW_SCHEMA,
     tracks_generation=True,
     defaults=default_flow_schema,
     prepare_create=empty_status,
@@ -44,6 +46,7 @@ FLOW_SCHEMAS = declare(
 
 PRIORITY_LEVELS = declare(
     f"{_GROUP} prioritylevelconfigurations",
+    table=rows.PRIORITY_LEVEL,
     tracks_generation=True,
     defaults=default_priority_level,
     prepare_create=empty_status,

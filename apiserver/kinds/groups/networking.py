@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.kinds.declaring import declare
+from apiserver.kinds.rows import networking as rows
 from apiserver.kinds.strategy import empty_status, replace_only_status
 from apiserver.kinds.volume_defaults import set_missing
 
@@ -38,18 +39,29 @@ def default_network_policy(policy: Object) -> None:
     set_missing(spec, "policyTypes", ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"])
 
 
-INGRESS_CLASSES = declare(f"{_GROUP} ingressclasses", tracks_generation=True, defaults=default_ingress_class)
-
-INGRESSES = declare(
-    f"{_GROUP} ingresses", tracks_generation=True, defaults=default_ingress, prepare_create=prepare_ingress
+INGRESS_CLASSES = declare(
+    f"{_GROUP} ingressclasses", table=rows.INGRESS_CLASS, tracks_generation=True, defaults=default_ingress_class
 )
 
-IP_ADDRESSES = declare(f"{_GROUP} ipaddresses")
+INGRESSES = declare(
+    f"{_GROUP} ingresses",
+    table=rows.INGRESS,
+    tracks_generation=True,
+    defaults=default_ingress,
+    prepare_create=prepare_ingress,
+)
 
-NETWORK_POLICIES = declare(f"{_GROUP} networkpolicies", tracks_generation=True, defaults=default_network_policy)
+IP_ADDRESSES = declare(f"{_GROUP} ipaddresses", table=rows.IP_ADDRESS)
+
+NETWORK_POLICIES = declare(
+    f"{_GROUP} networkpolicies", table=rows.NETWORK_POLICY, tracks_generation=True, defaults=default_network_policy
+)
 
 SERVICE_CIDRS = declare(
-    f"{_GROUP} servicecidrs", prepare_create=empty_status, prepare_status_update=replace_only_status
+    f"{_GROUP} servicecidrs",
+    table=rows.SERVICE_CIDR,
+    prepare_create=empty_status,
+    prepare_status_update=replace_only_status,
 )
 
 RESOURCES = (INGRESS_CLASSES, INGRESSES, IP_ADDRESSES, NETWORK_POLICIES, SERVICE_CIDRS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.kinds.declaring import declare
+from apiserver.kinds.rows import networking as rows
 
 Object = dict[str, Any]
 
@@ -24,6 +25,7 @@ def prepare_budget(budget: Object) -> None:
 
 DISRUPTION_BUDGETS = declare(
     "policy/v1 poddisruptionbudgets",
+    table=rows.DISRUPTION_BUDGET,
     tracks_generation=True,
     unconditional_update=False,
     defaults=default_budget,

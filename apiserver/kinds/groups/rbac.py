@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.kinds.declaring import declare
+from apiserver.kinds.rows import administration as rows
 from apiserver.kinds.volume_defaults import set_missing
 
 Object = dict[str, Any]
@@ -25,11 +26,15 @@ def default_binding(binding: Object) -> None:
             set_missing(subject, "apiGroup", RBAC)
 
 
-CLUSTER_ROLE_BINDINGS = declare(f"{_GROUP} clusterrolebindings", create_on_update=True, defaults=default_binding)
+CLUSTER_ROLE_BINDINGS = declare(
+    f"{_GROUP} clusterrolebindings", table=rows.ROLE_BINDING, create_on_update=True, defaults=default_binding
+)
 
 CLUSTER_ROLES = declare(f"{_GROUP} clusterroles", create_on_update=True, defaults=default_role)
 
-ROLE_BINDINGS = declare(f"{_GROUP} rolebindings", create_on_update=True, defaults=default_binding)
+ROLE_BINDINGS = declare(
+    f"{_GROUP} rolebindings", table=rows.ROLE_BINDING, create_on_update=True, defaults=default_binding
+)
 
 ROLES = declare(f"{_GROUP} roles", create_on_update=True, defaults=default_role)
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from apiserver.kinds.declaring import declare
 from apiserver.kinds.resource import read_text
+from apiserver.kinds.rows import storage as rows
+from apiserver.kinds.rows.cells import ONLY_AGE
 from apiserver.kinds.strategy import empty_status, replace_only_status
 from apiserver.kinds.volume_defaults import set_missing
 
@@ -40,19 +42,21 @@ def default_claim_template(template: Object) -> None:
     default_claim_spec(spec.setdefault("spec", {}))
 
 
-DEVICE_CLASSES = declare(f"{_GROUP} deviceclasses", tracks_generation=True)
+DEVICE_CLASSES = declare(f"{_GROUP} deviceclasses", table=ONLY_AGE, tracks_generation=True)
 
 RESOURCE_CLAIMS = declare(
     f"{_GROUP} resourceclaims",
+    table=rows.RESOURCE_CLAIM,
     defaults=default_claim,
     prepare_create=empty_status,
     prepare_status_update=replace_only_status,
 )
 
-RESOURCE_CLAIM_TEMPLATES = declare(f"{_GROUP} resourceclaimtemplates", defaults=default_claim_template)
+RESOURCE_CLAIM_TEMPLATES = declare(f"{_GROUP} resourceclaimtemplates", table=ONLY_AGE, defaults=default_claim_template)
 
 RESOURCE_SLICES = declare(
     f"{_GROUP} resourceslices",
+    table=rows.RESOURCE_SLICE,
     tracks_generation=True,
     field_labels={"spec.nodeName": read_text("spec", "nodeName"), "spec.driver": read_text("spec", "driver")},
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.kinds.declaring import declare
+from apiserver.kinds.rows import storage as rows
 from apiserver.kinds.volume_defaults import set_missing
 
 Object = dict[str, Any]
@@ -52,22 +53,25 @@ def prepare_attachment(attachment: Object) -> None:
     attachment["status"] = {"attached": False}
 
 
-CSI_DRIVERS = declare(f"{_GROUP} csidrivers", unconditional_update=False, defaults=default_driver)
+CSI_DRIVERS = declare(
+    f"{_GROUP} csidrivers", table=rows.CSI_DRIVER, unconditional_update=False, defaults=default_driver
+)
 
-CSI_NODES = declare(f"{_GROUP} csinodes", unconditional_update=False, defaults=default_node)
+CSI_NODES = declare(f"{_GROUP} csinodes", table=rows.CSI_NODE, unconditional_update=False, defaults=default_node)
 
-CSI_CAPACITIES = declare(f"{_GROUP} csistoragecapacities", unconditional_update=False)
+CSI_CAPACITIES = declare(f"{_GROUP} csistoragecapacities", table=rows.CSI_STORAGE_CAPACITY, unconditional_update=False)
 
-STORAGE_CLASSES = declare(f"{_GROUP} storageclasses", defaults=default_storage_class)
+STORAGE_CLASSES = declare(f"{_GROUP} storageclasses", table=rows.STORAGE_CLASS, defaults=default_storage_class)
 
 VOLUME_ATTACHMENTS = declare(
     f"{_GROUP} volumeattachments",
+    table=rows.VOLUME_ATTACHMENT,
     unconditional_update=False,
     defaults=default_attachment,
     prepare_create=prepare_attachment,
 )
 
-VOLUME_ATTRIBUTES_CLASSES = declare(f"{_GROUP} volumeattributesclasses")
+VOLUME_ATTRIBUTES_CLASSES = declare(f"{_GROUP} volumeattributesclasses", table=rows.VOLUME_ATTRIBUTES_CLASS)
 
 RESOURCES = (
     CSI_DRIVERS,

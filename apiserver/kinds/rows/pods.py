@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from apiserver.kinds.rows.cells import NONE, Table
 from apiserver.kinds.strategy import AGE, NAME, object_age
 from apiserver.meta import Column, age, parse_time
 
 Object = dict[str, Any]
 
-NONE = "<none>"
-
-COLUMNS = (
+_COLUMNS = (
     NAME,
     Column("Ready", description="The aggregate readiness state of this pod for accepting traffic."),
     Column("Status", description="The aggregate status of the containers in this pod."),
@@ -40,7 +39,7 @@ class _Summary(NamedTuple):
     last_restart: str
 
 
-def row(pod: Object, now: float) -> list[Any]:
+def _row(pod: Object, now: float) -> list[Any]:
     spec, status = pod.get("spec") or {}, pod.get("status") or {}
     sidecars = {c.get("name") for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"}
     total = len(spec.get("containers") or ()) + len(sidecars)
@@ -158,3 +157,6 @@ def _gates(spec: Object, status: Object) -> str:
     if not gates:
         return NONE
     return f"{sum(_is_true(status, gate.get('conditionType', '')) for gate in gates)}/{len(gates)}"
+
+
+POD = Table(_COLUMNS, _row)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from apiserver.kinds.resource import Resource
+from apiserver.kinds.versions import version_order
 
 # The order in which kube-apiserver lists its groups: kubectl takes the first one that knows a short name.
 GROUP_ORDER = (
@@ -51,6 +52,32 @@ class Catalog:
             raise ValueError("a catalog has two resources of the same name")
         self._groups = _order_groups(self._resources)
         self.documents: dict[str, object] = {}  # made by discovery and openapi, once each
+
+    def joined_by(self, others: Iterable[Resource], previous: Catalog) -> Catalog:
+        """This catalog and more: custom resources. What stands in a group version of this one is left out.
+
+        previous: documents of group versions that are the same there need not be made again.
+        """
+        taken = {(resource.group, resource.version) for resource in self._resources}
+        more = [resource for resource in others if (resource.group, resource.version) not in taken]
+        more.sort(key=lambda resource: (resource.group, version_order(resource.version), resource.plural))
+        made = Catalog((*self._resources, *more))
+        made.documents.update(previous._documents_shared_with(made))
+        return made
+
+    def _documents_shared_with(self, other: Catalog) -> dict[str, object]:
+        """Documents are named "<what>/<group>/<version>" where they are about a group version alone."""
+        same = {
+            f"/{group}/{version}"
+            for group, versions in self._groups
+            for version in versions
+            if self.resources(group, version) == other.resources(group, version)
+        }
+        return {
+            key: document
+            for key, document in self.documents.items()
+            if key.count("/") == 2 and key[key.index("/") :] in same
+        }
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
         return self._by_plural.get((group, version, plural))

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from apiserver.kinds.catalogs import Catalog
+from apiserver.kinds.openapi_custom import published_name, published_schema
 from apiserver.kinds.resource import Resource, Subresource
 from apiserver.kinds.schemas import find_type, openapi_name, table, types
 from apiserver.meta import Field, Type, join_api_version
@@ -79,17 +80,23 @@ def _build(resources: Iterable[Resource]) -> Object:
     for name in ("meta.v1.DeleteOptions", "meta.v1.Status", "meta.v1.ListMeta"):
         _add_schema(name, schemas)
     for resource in resources:
-        _add_schema(resource.schema_name, schemas)
-        schemas[openapi_name(resource.schema_name)][_GVK] = [_gvk(resource.group, resource.version, resource.kind)]
-        schemas[openapi_name(resource.schema_name) + "List"] = _list_schema(resource)
+        if resource.openapi_schema is None:
+            _add_schema(resource.schema_name, schemas)
+            schemas[_name_of(resource)][_GVK] = [_gvk(resource.group, resource.version, resource.kind)]
+        else:
+            _add_schema("meta.v1.ObjectMeta", schemas)
+            schemas[_name_of(resource)] = published_schema(resource)
+        schemas[_name_of(resource) + "List"] = _list_schema(resource)
         paths.update(_resource_paths(resource))
         for sub in resource.subresources:
             name = _subresource_schema(resource, sub)
-            if name not in types():
-                continue  # a tunnel to a pod or a service: no object goes through it
-            _add_schema(name, schemas)
             kind = _gvk(sub.group, sub.version, sub.kind) if sub.version else _own_gvk(resource, sub.kind)
-            schemas[openapi_name(name)].setdefault(_GVK, [kind])
+            if name in types():
+                _add_schema(name, schemas)
+                name = openapi_name(name)
+                schemas[name].setdefault(_GVK, [kind])
+            elif name != _name_of(resource):
+                continue  # a tunnel to a pod or a service: no object goes through it
             paths[f"{_item_path(resource)}/{sub.name}"] = _subresource_path(resource, sub, name, kind)
     _add_primitives(schemas)
     return {
@@ -132,6 +139,11 @@ def _gvk(group: str, version: str, kind: str) -> Object:
 
 def _own_gvk(resource: Resource, kind: str) -> Object:
     return _gvk(resource.group, resource.version, kind)
+
+
+def _name_of(resource: Resource) -> str:
+    """Of the schema of a resource's objects."""
+    return published_name(resource) if resource.is_custom else openapi_name(resource.schema_name)
 
 
 def _add_primitives(schemas: dict[str, Object]) -> None:
@@ -199,7 +211,7 @@ def _list_schema(resource: Resource) -> Object:
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"allOf": [{"$ref": f"{_REF}{_META}.ListMeta"}]},
-            "items": {"type": "array", "items": {"$ref": _REF + openapi_name(resource.schema_name)}},
+            "items": {"type": "array", "items": {"$ref": _REF + _name_of(resource)}},
         },
         _GVK: [_own_gvk(resource, resource.list_kind)],
     }
@@ -265,7 +277,7 @@ def _path_parameters(resource: Resource, *names: str) -> list[Object]:
 
 def _resource_paths(resource: Resource) -> dict[str, Object]:
     kind = _own_gvk(resource, resource.kind)
-    schema = openapi_name(resource.schema_name)
+    schema = _name_of(resource)
     collection: Object = {"parameters": _path_parameters(resource, "namespace")}
     for verb, (method, action, query) in _COLLECTION_VERBS.items():
         if verb in resource.verbs:
@@ -285,12 +297,12 @@ def _resource_paths(resource: Resource) -> dict[str, Object]:
 
 def _subresource_schema(resource: Resource, sub: Subresource) -> str:
     if not sub.version:
-        return resource.schema_name if sub.kind == resource.kind else f"core.v1.{sub.kind}"
+        own = _name_of(resource) if resource.is_custom else resource.schema_name
+        return own if sub.kind == resource.kind else f"core.v1.{sub.kind}"
     return f"{sub.group.partition('.')[0] or 'core'}.{sub.version}.{sub.kind}"
 
 
-def _subresource_path(resource: Resource, sub: Subresource, name: str, kind: Object) -> Object:
-    schema = openapi_name(name)
+def _subresource_path(resource: Resource, sub: Subresource, schema: str, kind: Object) -> Object:
     path: Object = {"parameters": _path_parameters(resource, "name", "namespace")}
     for verb in sub.verbs:
         method, action, query = _ITEM_VERBS[verb] if verb in _ITEM_VERBS else _COLLECTION_VERBS[verb]

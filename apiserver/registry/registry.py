@@ -428,7 +428,9 @@ class Registry:
 
 def as_served(resource: Resource, stored: Stored) -> Stored:
     """A stored object in the version of a view; itself where the resource is no view."""
-    return stored if resource.hub is None else stored.view(resource, resource.from_hub)
+    if resource.hub is None or stored.origin is not None:
+        return stored
+    return stored.view(resource, resource.from_hub)
 
 
 def _as_stored(resource: Resource, obj: Object) -> Object:

@@ -22,6 +22,7 @@ from apiserver.registry import Registry
 from apiserver.server.access import Access, check_access
 from apiserver.server.bootstrap import bootstrap
 from apiserver.server.compactor import compact_regularly
+from apiserver.server.custom_resources import CustomResources
 from apiserver.server.identity import Credentials, Identity
 from apiserver.server.in_process import InProcessTransport
 from kvcluster.client import Client
@@ -50,6 +51,7 @@ class ApiServer:
         self._access = Access(config.access, self._registry)
         self._registry.admit_with((*PLUGINS, *self._access.plugins()))
         self._identity: Identity | None = None
+        self._custom = CustomResources(self._registry, kinds)
         self._pipeline: Pipeline | None = None
         self._web: web.Server | None = None
         self._listener: asyncio.Server | None = None
@@ -75,6 +77,7 @@ class ApiServer:
             stored = [resource for resource in self._catalog.resources() if not resource.is_virtual]
             await asyncio.gather(*(self._registry.cache(resource) for resource in stored))
             await self._access.start()
+            await self._custom.start()
             self._web = build_handler(self._pipeline)
             context = None if tls is None else tls.context
             self._listener = await asyncio.get_running_loop().create_server(self._web, sock=listening, ssl=context)
@@ -143,6 +146,7 @@ class ApiServer:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+        await self._custom.stop()
         await self._registry.stop()
         if self._web is not None:
             await self._web.shutdown(SHUTDOWN_S)

@@ -20,7 +20,6 @@ from apiserver.kinds.custom.conditions import (
 )
 from apiserver.kinds.custom.definitions import approval_condition
 from apiserver.kinds.custom.resources import declare_custom
-from apiserver.kinds.custom.versions import version_order
 
 __all__ = [
     "DELETION_DONE",
@@ -34,5 +33,4 @@ __all__ = [
     "remove_condition",
     "set_condition",
     "structural_condition",
-    "version_order",
 ]

@@ -14,7 +14,6 @@ from typing import Any
 from apiserver.errors import Cause
 from apiserver.kinds.custom.columns import build_columns
 from apiserver.kinds.custom.expressions import Expressions, compile_rules
-from apiserver.kinds.custom.versions import version_order
 from apiserver.kinds.custom.whole_objects import (
     decode_custom,
     has_embedded,
@@ -24,6 +23,7 @@ from apiserver.kinds.custom.whole_objects import (
 )
 from apiserver.kinds.metadata import validate_metadata, validate_metadata_update
 from apiserver.kinds.resource import ALL_VERBS, Resource, ScalePaths, Subresource
+from apiserver.kinds.versions import version_order
 from apiserver.meta import Type, check_dns1123_subdomain, deep_copy, find_field, invalid, join_api_version
 from apiserver.meta.structural import (
     Schema,

@@ -69,16 +69,23 @@ async def test_a_watch_goes_on_after_410(forgetful):
 
 
 async def test_apply_with_a_conflict(api):
+    core = k.CoreV1Api(api)
+
+    async def apply(value: str, manager: str, **more: bool) -> k.V1ConfigMap:
+        body = config_map("s", a=value)
+        return await core.patch_namespaced_config_map(
+            "s", "default", body, field_manager=manager, _content_type="application/apply-patch+yaml", **more
+        )
+
+    await apply("1", "one")
+    with pytest.raises(k.ApiException) as conflict:
+        await apply("2", "two")
+    assert conflict.value.status == 409
+    assert 'conflict with \\"one\\": .data.a' in conflict.value.body
+    assert (await apply("2", "two", force=True)).data == {"a": "2"}
     dynamic = await DynamicClient(api)
     maps = await dynamic.resources.get(api_version="v1", kind="ConfigMap")
-    await maps.server_side_apply(config_map("s", a="1"), name="s", namespace="default", field_manager="one")
-    with pytest.raises(k.ApiException) as conflict:
-        await maps.server_side_apply(config_map("s", a="2"), name="s", namespace="default", field_manager="two")
-    assert conflict.value.status == 409
-    forced = await maps.server_side_apply(
-        config_map("s", a="2"), name="s", namespace="default", field_manager="two", force_conflicts=True
-    )
-    assert forced.data.a == "2"
+    assert (await maps.get(name="s", namespace="default")).data.a == "2"
 
 
 async def test_custom_resources(api):

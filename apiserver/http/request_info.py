@@ -9,6 +9,7 @@ from __future__ import annotations
 from apiserver.auth import Access
 from apiserver.errors import StatusError
 from apiserver.http.messages import Request
+from apiserver.http.query import parse_bool
 from apiserver.meta import parse_field_selector
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -36,8 +37,7 @@ def access_of(request: Request) -> Access:
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""
     if not name and verb in ("get", "watch"):
-        asked = request.query.get("watch", "").lower()
-        verb = "watch" if is_watch or asked in ("1", "true") else "list"
+        verb = "watch" if is_watch or parse_bool(request.query, "watch") else "list"
         name = _selected_name(request)
     elif not name and verb == "delete":
         verb = "deletecollection"

@@ -21,7 +21,7 @@ from apiserver.http.answers import (
 from apiserver.http.bodies import read_object, read_options
 from apiserver.http.media import Wanted, patch_type
 from apiserver.http.messages import Object, Request, Response
-from apiserver.http.query import parse_selection
+from apiserver.http.query import parse_bool, parse_selection
 from apiserver.http.routes import Target
 from apiserver.kinds import Resource, decode_object
 from apiserver.meta import (
@@ -140,7 +140,7 @@ async def _apply(registry: Registry, request: Request, target: Target, options: 
         target.name,
         config,
         options.options,
-        force=request.query.get("force", "") in ("1", "true"),
+        force=parse_bool(request.query, "force"),
         subresource=target.subresource.name if target.subresource else "",
     )
     return warned(answer(registry, target, stored, wanted, request, 201 if created else 200), target.resource, warnings)

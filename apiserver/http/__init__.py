@@ -6,12 +6,25 @@ watching    the body of a watch
 routes, query, media, shaping    one question each: which object, which of them, in what form
 discovery   what the server says of itself
 status      the only map from exception to answer
-aiohttp_adapter    the socket side
+connections, http1    the socket side: HTTP/1.1, and its bytes
 """
 
-from apiserver.http.aiohttp_adapter import build_handler
+from apiserver.http.connections import HttpServer
 from apiserver.http.discovery import VERSION
+from apiserver.http.durations import REQUEST_TIMEOUT_S, request_timeout_s
 from apiserver.http.messages import Request, Response, warning_values
 from apiserver.http.pipeline import MAX_BODY_BYTES, Pipeline
+from apiserver.http.status import response_of
 
-__all__ = ["MAX_BODY_BYTES", "VERSION", "Pipeline", "Request", "Response", "build_handler", "warning_values"]
+__all__ = [
+    "MAX_BODY_BYTES",
+    "REQUEST_TIMEOUT_S",
+    "VERSION",
+    "HttpServer",
+    "Pipeline",
+    "Request",
+    "Response",
+    "request_timeout_s",
+    "response_of",
+    "warning_values",
+]

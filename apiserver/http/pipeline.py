@@ -9,7 +9,6 @@ Who acts as somebody else (Impersonate-*) is that user from `authorize` on.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from apiserver.auth import ANONYMOUS_USER, Gate, impersonate, open_gate, refusal
@@ -24,8 +23,6 @@ from apiserver.http.status import response_of
 from apiserver.registry import Registry
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
-REQUEST_TIMEOUT_S = 60.0
-"""kube-apiserver's --request-timeout; then 504."""
 
 Step = Callable[[Request], Awaitable[Response | None]]
 
@@ -59,12 +56,10 @@ class Pipeline:
 
     async def handle(self, request: Request) -> Response:
         try:
-            # The time ends with the headers: the body of a watch has a time of its own.
-            async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                for step in self._steps:
-                    response = await step(request)
-                    if response is not None:
-                        return response
+            for step in self._steps:
+                response = await step(request)
+                if response is not None:
+                    return response
         except Exception as error:
             return response_of(error, request.headers.get("accept", ""))
         return text_response("404 page not found\n", 404)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from apiserver.auth import LOOPBACK_USER, User
-from apiserver.http import Pipeline, Request, Response, warning_values
+from apiserver.errors import StatusError
+from apiserver.http import Pipeline, Request, Response, request_timeout_s, response_of, warning_values
 
 Pairs = Iterable[tuple[str, str]]
 
@@ -52,7 +54,12 @@ class InProcessTransport:
         for name, value in query:
             values.setdefault(name, value)
         named = {name.lower(): value for name, value in headers}
-        return await self._pipeline.handle(Request(method, unquote(path), values, named, body, self._user))
+        request = Request(method, unquote(path), values, named, body, self._user)
+        try:
+            async with asyncio.timeout(request_timeout_s(values)):
+                return await self._pipeline.handle(request)
+        except (TimeoutError, StatusError) as error:
+            return response_of(error)
 
     async def request(
         self, method: str, path: str, *, query: Pairs = (), headers: Pairs = (), body: bytes = b""

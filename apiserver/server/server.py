@@ -10,13 +10,11 @@ import logging
 import socket
 from typing import Any
 
-from aiohttp import web
-
 from apiserver.admission import PLUGINS
 from apiserver.auth import LOOPBACK_USER, User
 from apiserver.config import ApiServerConfig
 from apiserver.errors import service_unavailable
-from apiserver.http import Pipeline, build_handler
+from apiserver.http import HttpServer, Pipeline
 from apiserver.kinds import Catalog, catalog
 from apiserver.registry import Registry
 from apiserver.server.access import Access, check_access
@@ -53,7 +51,7 @@ class ApiServer:
         self._identity: Identity | None = None
         self._custom = CustomResources(self._registry, kinds)
         self._pipeline: Pipeline | None = None
-        self._web: web.Server | None = None
+        self._web: HttpServer | None = None
         self._listener: asyncio.Server | None = None
         self._compaction: asyncio.Task[None] | None = None
         self._certificates: asyncio.Task[None] | None = None
@@ -78,7 +76,7 @@ class ApiServer:
             await asyncio.gather(*(self._registry.cache(resource) for resource in stored))
             await self._access.start()
             await self._custom.start()
-            self._web = build_handler(self._pipeline)
+            self._web = HttpServer(self._pipeline)
             context = None if tls is None else tls.context
             self._listener = await asyncio.get_running_loop().create_server(self._web, sock=listening, ssl=context)
         except BaseException:

@@ -3,8 +3,8 @@
     python -m benchmarks.apiserver [PAIRS [WORK]]       # about three minutes with 3 pairs; writes results/apiserver.json
 
 Each pair starts both servers anew (benchmarks/api_process.py). What counts is server CPU per request, and the ratio of the
-throughputs; the generator runs in this process, on another processor. Watches are measured by the difference: the CPU of writing the
-same objects with and without watchers, for each event and watcher.
+throughputs; the generator runs in this process, on another processor. Watches are measured by the difference: the CPU of
+writing the same objects with and without watchers, for each event and watcher.
 """
 
 from __future__ import annotations

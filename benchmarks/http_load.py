@@ -1,7 +1,7 @@
-"""A load generator for HTTP/1.1 that costs little itself: prepared request bytes, keep-alive connections, one request at a time each.
+"""A load generator for HTTP/1.1 that costs little itself: prepared bytes, keep-alive connections, one request at a time each.
 
-It runs in the benchmark's process; the server has one of its own. It understands what API servers send: Content-Length, or chunks of a
-watch, whose lines are counted and not looked at.
+It runs in the benchmark's process; the server has one of its own. It understands what API servers send: Content-Length, or the
+chunks of a watch, whose lines are counted and not looked at.
 """
 
 from __future__ import annotations

@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
+
+T = TypeVar("T")
 
 MAX_HEAD_BYTES = 256 * 1024
 MAX_CHUNK_LINE_BYTES = 1024
@@ -67,6 +69,8 @@ def parse_head(head: bytes) -> Head:
     except ValueError:
         raise BadRequestError("malformed request line") from None
     if version not in (b"HTTP/1.1", b"HTTP/1.0"):
+        if method == b"PRI":
+            raise BadRequestError("this server does not speak HTTP/2")
         if version.startswith(b"HTTP/"):
             raise BadRequestError("unsupported protocol version", 505)
         raise BadRequestError("malformed HTTP version")
@@ -88,7 +92,7 @@ def parse_head(head: bytes) -> Head:
     return Head(name, found[0], found[1], headers, version == b"HTTP/1.0")
 
 
-def _remember(known: dict[bytes, object], key: bytes, value: object) -> None:  # type: ignore[type-arg]
+def _remember(known: dict[bytes, T], key: bytes, value: T) -> None:
     if len(key) <= MAX_KNOWN_BYTES:
         if len(known) >= MAX_KNOWN:
             known.clear()

@@ -65,9 +65,7 @@ def _object(kind: str, namespace: str, name: str, labels: dict[str, str], **rest
 
 def _binding(kind: str, role_kind: str, namespace: str, name: str, said: list[str]) -> Object:
     role, *subjects = said
-    obj = _object(
-        kind, namespace, name, {}, roleRef={"apiGroup": GROUP, "kind": role_kind, "name": role}
-    )
+    obj = _object(kind, namespace, name, {}, roleRef={"apiGroup": GROUP, "kind": role_kind, "name": role})
     parsed: list[Object] = []
     for subject in subjects:
         subject_kind, _, who = subject.partition(" ")
@@ -93,7 +91,10 @@ def build_bootstrap_policy() -> Iterator[Bootstrap]:
         selector = {"matchLabels": {f"{GROUP}/aggregate-to-{to}": "true"}}
         rule = {"clusterRoleSelectors": [selector]}
         yield Bootstrap(
-            "clusterroles", "", name, _object("ClusterRole", "", name, labels_of(name), aggregationRule=rule, rules=None)
+            "clusterroles",
+            "",
+            name,
+            _object("ClusterRole", "", name, labels_of(name), aggregationRule=rule, rules=None),
         )
     controllers = {f"system:controller:{name}": rules for name, rules in table["controllers"].items()}
     for name, rules in {**table["clusterRoles"], **controllers}.items():

@@ -33,7 +33,9 @@ def break_down(rule: Rule) -> list[Rule]:
             for verb in verbs:
                 one: Rule = {"apiGroups": [group], "resources": [resource], "verbs": [verb]}
                 single += [{**one, "resourceNames": [name]} for name in names] or [one]
-    single += [{"nonResourceURLs": [url], "verbs": [verb]} for url in rule.get("nonResourceURLs") or () for verb in verbs]
+    single += [
+        {"nonResourceURLs": [url], "verbs": [verb]} for url in rule.get("nonResourceURLs") or () for verb in verbs
+    ]
     return single
 
 
@@ -109,7 +111,7 @@ def escalation_text(user: User, held: Rules, wanted: Iterable[Rule]) -> str:
         return ""
     lines = "\n".join(sorted({rule_text(rule) for rule in _compact(missing)}))
     text = (
-        f'user {shown(user.name)} (groups={_list_text(user.groups)}) is attempting to grant RBAC permissions not '
+        f"user {shown(user.name)} (groups={_list_text(user.groups)}) is attempting to grant RBAC permissions not "
         f"currently held:\n{lines}"
     )
     return f"{text}; resolution errors: [{held.error}]" if held.error else text

@@ -29,5 +29,3 @@ async def _nothing(plural: str, namespace: str, name: str) -> None:
 def open_gate(lookup: Lookup = _nothing) -> Gate:
     """Everybody may do everything: a server for one user, on a loopback address."""
     return Gate(Authenticator({}, None, lookup, is_open=True), ALWAYS_ALLOW)
-
-

@@ -217,9 +217,7 @@ class RoleIndex:
             allowed = (
                 grants.allows_path(access.verb, access.path)
                 if access.path
-                else grants.allows_resource(
-                    access.verb, access.group, access.resource, access.subresource, access.name
-                )
+                else grants.allows_resource(access.verb, access.group, access.resource, access.subresource, access.name)
             )
             if allowed:
                 return Decision(True, f"RBAC: allowed by {_said(binding)} to {binding.said[place]}")
@@ -260,6 +258,4 @@ def _parse_binding(plural: str, namespace: str, name: str, obj: Object) -> _Bind
         elif kind in ("User", "Group"):
             subjects.append((kind, who))
             said.append(f'{kind} "{who}"')
-    return _Binding(
-        plural, namespace, name, role.get("kind", ""), role.get("name", ""), tuple(subjects), tuple(said)
-    )
+    return _Binding(plural, namespace, name, role.get("kind", ""), role.get("name", ""), tuple(subjects), tuple(said))

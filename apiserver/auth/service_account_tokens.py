@@ -43,9 +43,7 @@ EXTENDED_SECONDS = 365 * 24 * 3600
 
 
 # Time and audience are looked at every time, with our own clock; the signature once.
-_SIGNATURE_ONLY: Any = {
-    f"verify_{what}": False for what in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
-}
+_SIGNATURE_ONLY: Any = {f"verify_{what}": False for what in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
 
 
 class InvalidTokenError(Exception):

@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import Any
 
 _PEM_BLOCK = re.compile(rb"-----BEGIN [A-Z0-9 ]+-----.*?-----END [A-Z0-9 ]+-----", re.DOTALL)
-_CURVES = {"secp256r1": ("P-256", "ES256", 32), "secp384r1": ("P-384", "ES384", 48), "secp521r1": ("P-521", "ES512", 66)}
+_CURVES = {
+    "secp256r1": ("P-256", "ES256", 32),
+    "secp384r1": ("P-384", "ES384", 48),
+    "secp521r1": ("P-521", "ES512", 66),
+}
 
 
 class KeyFileError(ValueError):

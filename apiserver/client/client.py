@@ -359,6 +359,36 @@ class Client:
         """PUT of a Namespace's /finalize: takes its spec.finalizers."""
         return await self._call("PUT", path_of("namespaces", None, _name(namespace), "finalize"), (), namespace)
 
+    async def logs(
+        self,
+        name: str,
+        namespace: str,
+        *,
+        container: str = "",
+        follow: bool = False,
+        previous: bool = False,
+        tail: int | None = None,
+        timestamps: bool = False,
+    ) -> AsyncIterator[str]:
+        """The lines of a container's log, as they come; with follow, until the container ends. Close it early with aclose()."""
+        query = _pairs(
+            container=container,
+            follow="true" if follow else "",
+            previous="true" if previous else "",
+            timestamps="true" if timestamps else "",
+            tailLines="" if tail is None else str(tail),
+        )
+        path = path_of("pods", namespace, name, "log")
+        stream = await self.transport.stream("GET", path, query=query, headers=self._headers)
+        try:
+            if stream.status != 200:
+                body = b"\n".join([line async for line in stream])
+                raise _status_error(stream.status, _decode(body), body)
+            async for line in stream:
+                yield line.decode("utf-8", "replace").rstrip("\r\n")
+        finally:
+            await stream.close()
+
     # ------------------------------------------------------------------------------------------------ the wire
 
     async def _call(self, method: str, path: str, query: Pairs = (), body: Any = None, headers: Pairs = ()) -> Object:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from apiserver.errors import method_not_allowed
 from apiserver.http.account_tokens import post_token
 from apiserver.http.component_statuses import read_component_statuses
+from apiserver.http.logs import get_log, refuse_session
 from apiserver.http.messages import Request, Response
 from apiserver.http.reading import get, list_or_watch
 from apiserver.http.reviews import (
@@ -44,6 +45,10 @@ SUBRESOURCES: dict[str, dict[str, tuple[str, Handler]]] = {
     "binding": {"POST": ("create", post_binding)},
     "eviction": {"POST": ("create", post_eviction)},
     "finalize": {"PUT": ("update", put_finalize)},
+    "log": {"GET": ("get", get_log)},
+    "exec": {"GET": ("get", refuse_session), "POST": ("create", refuse_session)},
+    "attach": {"GET": ("get", refuse_session), "POST": ("create", refuse_session)},
+    "portforward": {"GET": ("get", refuse_session), "POST": ("create", refuse_session)},
     "token": {"POST": ("create", post_token)},
 }
 

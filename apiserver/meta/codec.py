@@ -187,7 +187,6 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
     """Writes what stands twice twice."""
 

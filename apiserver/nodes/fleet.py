@@ -5,8 +5,8 @@
 One informer of all bound pods, one of nodes, one queue of pods and one of heartbeats, each with a few workers: the cost is in
 what happens, not in how many nodes there are. There are no containers: what a stage says is all that a pod does.
 
-A client of an API server, ours or any. What it does not do: run anything, serve the kubelet's API, check that a pod fits
-the node, mount, probe, restart.
+A client of an API server, ours or any. Of the kubelet's own API there are the logs (kubelet_server, container_logs). What it
+does not do: run anything, check that a pod fits the node, mount, probe, restart.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ from apiserver.client import (
 from apiserver.errors import StatusError
 from apiserver.meta import format_time
 from apiserver.nodes.addresses import MAX_NODES
+from apiserver.nodes.container_logs import ContainerLogs
+from apiserver.nodes.kubelet_server import KubeletServer
 from apiserver.nodes.kubelets import Kubelet, Kubelets
 from apiserver.nodes.node_objects import NODES, NodeShape
-from apiserver.nodes.stages import Stage, delay_s, find_stage, load_stages, matches, render
+from apiserver.nodes.stages import RESTARTABLE, Stage, delay_s, find_stage, load_stages, matches, render
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,8 @@ PODS = resource_name("pods")
 POD_WORKERS = 32
 HEARTBEAT_WORKERS = 8
 _NODE_INDEX = "node"
+EXIT_CODE = "nodes.kvcluster/exit-code"
+TERMINATION_MESSAGE = "nodes.kvcluster/termination-message"
 
 
 class _Pending(NamedTuple):
@@ -83,25 +87,39 @@ class Fleet:
         nodes.add_handler(on_add=self._node_added)
         self._queue: WorkQueue[str] = WorkQueue(self._clock, base_delay_s=0.05, max_delay_s=30.0)
         self._pending: dict[str, _Pending] = {}
+        self._logs = ContainerLogs(self._clock.now_s)
+        self._server = KubeletServer(self._find_pod, self._logs, self._clock.now_s)
         self.registered = asyncio.Event()
 
     async def run(self) -> None:
         """Registers the nodes, then plays stages and beats hearts until cancelled."""
-        await self._kubelets.register()
-        self.registered.set()
-        self._pods.add_handler(
-            on_add=self._pod_changed, on_update=lambda old, pod: self._pod_changed(pod), on_delete=self._pod_gone
-        )
-        async with self._informers:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(POD_WORKERS):
-                        group.create_task(_work(self._queue, self._play))
-                    for _ in range(HEARTBEAT_WORKERS):
-                        group.create_task(_work(self._kubelets.queue, self._kubelets.heartbeat))
-            finally:
-                self._queue.close()
-                self._kubelets.queue.close()
+        await self._server.start()
+        try:
+            self._kubelets.endpoint = (self._server.url, self._server.port)
+            await self._kubelets.register()
+            self.registered.set()
+            self._pods.add_handler(
+                on_add=self._pod_changed, on_update=lambda old, pod: self._pod_changed(pod), on_delete=self._pod_gone
+            )
+            async with self._informers:
+                await self._work_on()
+        finally:
+            await self._server.stop()
+
+    async def _work_on(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(POD_WORKERS):
+                    group.create_task(_work(self._queue, self._play))
+                for _ in range(HEARTBEAT_WORKERS):
+                    group.create_task(_work(self._kubelets.queue, self._kubelets.heartbeat))
+        finally:
+            self._queue.close()
+            self._kubelets.queue.close()
+
+    def _find_pod(self, namespace: str, name: str) -> Object | None:
+        pod = self._pods.get(name, namespace)
+        return None if pod is None or self._kubelets.find(pod["spec"].get("nodeName") or "") is None else pod
 
     # ------------------------------------------------------------------------------------------------ events
 
@@ -114,6 +132,7 @@ class Fleet:
         kubelet = self._kubelets.find(pod["spec"].get("nodeName") or "")
         if kubelet is None:
             return
+        self._logs.pod_changed(pod)
         key, uid = key_of(pod), pod["metadata"]["uid"]
         address = (pod.get("status") or {}).get("podIP")
         if address and not pod["spec"].get("hostNetwork"):
@@ -129,6 +148,7 @@ class Fleet:
 
     def _pod_gone(self, pod: Object) -> None:
         self._pending.pop(key_of(pod), None)
+        self._logs.pod_gone(pod)
         kubelet = self._kubelets.find(pod["spec"].get("nodeName") or "")
         if kubelet is not None:
             kubelet.pods.release(pod["metadata"]["uid"])
@@ -178,6 +198,8 @@ class Fleet:
             "nodeName": kubelet.name,
             "generation": pod["metadata"].get("generation", 1),
             "podIP": kubelet.address if host_network else kubelet.pods.take(uid),
+            "finalPhase": "Failed" if exit_code_of(pod) else "Succeeded",
+            "finalReason": "PodFailed" if exit_code_of(pod) else "PodCompleted",
         }
         containers = {field: _container_values(pod, field, now) for field in ("containers", "initContainers")}
         status = render(stage.status, values, containers)
@@ -185,9 +207,19 @@ class Fleet:
         return status
 
 
+def exit_code_of(pod: Object) -> int:
+    """What the pod says that its containers end with; 0 where it says nothing, or nonsense."""
+    text = (pod["metadata"].get("annotations") or {}).get(EXIT_CODE, "0")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
+
+
 def _container_values(pod: Object, field: str, now: str) -> list[dict[str, Any]]:
     """The values of each container's variables. Its id is made of the pod's uid and its name: the same each time."""
-    known = {status["name"]: status for status in (pod.get("status") or {}).get("containerStatuses") or ()}
+    status = pod.get("status") or {}
+    statuses = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
+    known = {container["name"]: container for container in statuses}
+    code = exit_code_of(pod)
+    message = (pod["metadata"].get("annotations") or {}).get(TERMINATION_MESSAGE, "")
     made = []
     for container in pod["spec"].get(field) or ():
         running = ((known.get(container["name"]) or {}).get("state") or {}).get("running") or {}
@@ -199,6 +231,11 @@ def _container_values(pod: Object, field: str, now: str) -> list[dict[str, Any]]
                 "container.id": f"simulated://{pod['metadata']['uid']}/{container['name']}",
                 "container.imageID": f"simulated://{image}",
                 "container.startedAt": running.get("startedAt", now),
+                "container.resources": container.get("resources") or {},
+                "container.exitCode": code,
+                "container.exitReason": "Error" if code else "Completed",
+                "container.exitMessage": message,
+                RESTARTABLE: field == "initContainers" and container.get("restartPolicy") == "Always",
             }
         )
     return made

@@ -20,6 +20,7 @@ from apiserver.client import Client, Informer, Object, ServerUnreachableError, T
 from apiserver.errors import StatusError
 from apiserver.meta import format_micro_time
 from apiserver.nodes.addresses import PodAddresses, node_address, pod_network
+from apiserver.nodes.kubelet_server import URL_ANNOTATION
 from apiserver.nodes.node_objects import (
     LEASE_NAMESPACE,
     LEASES,
@@ -56,7 +57,10 @@ class Kubelet:
 
 
 class Kubelets:
-    """All nodes of a fleet. `queue` is worked by the fleet, which calls `heartbeat` for each key."""
+    """All nodes of a fleet. `queue` is worked by the fleet, which calls `heartbeat` for each key.
+
+    endpoint: (URL, port) of the fleet's kubelet_server, which the nodes tell of; to be set before they are registered.
+    """
 
     def __init__(
         self, client: Client, clock: TimerClock, nodes: Informer, names: Iterable[str], shape: NodeShape, seed: int
@@ -67,6 +71,7 @@ class Kubelets:
         self._shape = shape
         self._dice = Random(seed)
         self._kubelets = {name: Kubelet(name, index) for index, name in enumerate(names)}
+        self.endpoint = ("", 10250)
         self.queue: WorkQueue[str] = WorkQueue(clock, base_delay_s=FIRST_RETRY_S, max_delay_s=LAST_RETRY_S)
         nodes.add_handler(
             on_add=self._node_seen, on_update=lambda old, node: self._node_seen(node), on_delete=self._node_deleted
@@ -144,19 +149,37 @@ class Kubelets:
         now_s = self._clock.now_s()
         cidr = pod_network(kubelet.index)
         built = build_node(kubelet.name, kubelet.index, self._shape, kubelet.address, cidr, now_s)
+        built["metadata"]["annotations"] = {URL_ANNOTATION: self.endpoint[0]}
+        built["status"] = self._status(kubelet)
         try:
             node = await self._client.create(NODES, built)
         except StatusError as error:
             if error.reason != "AlreadyExists":
                 raise
             node = await self._client.get(NODES, kubelet.name)
+            await self._tell_endpoint(kubelet, node)
         kubelet.uid, kubelet.present = node["metadata"]["uid"], True
         if _ready(node) != "True" or "capacity" not in (node.get("status") or {}):
-            status = build_status(kubelet.name, kubelet.index, self._shape, kubelet.address, now_s)
+            status = self._status(kubelet)
             await self._client.patch_status(NODES, kubelet.name, {"status": status})
         await self._renew(kubelet)
         # The first time anywhere in the interval, so that the fleet does not beat as one.
         self.queue.add_after(kubelet.name, RENEW_INTERVAL_S * self._dice.random())
+
+    def _status(self, kubelet: Kubelet) -> Object:
+        now_s = self._clock.now_s()
+        status = build_status(kubelet.name, kubelet.index, self._shape, kubelet.address, now_s)
+        status["daemonEndpoints"] = {"kubeletEndpoint": {"Port": self.endpoint[1]}}
+        return status
+
+    async def _tell_endpoint(self, kubelet: Kubelet, node: Object) -> None:
+        """A Node from an earlier run, or made by hand, does not know where the logs are now."""
+        url, port = self.endpoint
+        if (node["metadata"].get("annotations") or {}).get(URL_ANNOTATION) != url:
+            patch = {"metadata": {"annotations": {URL_ANNOTATION: url}}}
+            await self._client.patch(NODES, kubelet.name, patch)
+            endpoints = {"status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": port}}}}
+            await self._client.patch_status(NODES, kubelet.name, endpoints)
 
     async def _renew(self, kubelet: Kubelet) -> None:
         now = format_micro_time(self._clock.now_s())
@@ -186,7 +209,8 @@ class Kubelets:
         status: Object = {"conditions": build_conditions(self._clock.now_s())}
         if "capacity" not in (node.get("status") or {}):
             # Somebody created the Node by hand: it knows nothing of the machine yet.
-            status = build_status(kubelet.name, kubelet.index, self._shape, kubelet.address, self._clock.now_s())
+            status = self._status(kubelet)
+            await self._tell_endpoint(kubelet, node)
         await self._client.patch_status(NODES, kubelet.name, {"status": status})
 
 

@@ -15,13 +15,17 @@ A stage is a YAML document: which pods it is for, how long they wait, and what b
       seconds: 0                    from the moment the pod matches
       jitterSeconds: 0.1            plus a random part of this
       secondsFromAnnotation: name   takes the place of seconds where the pod has the annotation and it is a number
+      atMostGracePeriod: true       no longer than metadata.deletionGracePeriodSeconds
     next:                           exactly one of
       status: {…}                   a strategic merge patch of the status, see below
       delete: true                  DELETE with grace 0 and the uid as precondition
 
-In `status`, a string that is exactly "$(name)" is replaced by a value: now, podIP, hostIP, nodeName, generation; and, in an
-`$item`, container.name, container.image, container.id, container.imageID, container.startedAt. A mapping
-{$each: containers | initContainers, $item: {…}} is the list of items, one a container, and is left out if there are none.
+In `status`, a string that is exactly "$(name)" is replaced by a value: now, podIP, hostIP, nodeName, generation, finalPhase
+and finalReason (of the exit code); and, in an `$item`, container.name, container.image, container.id, container.imageID,
+container.startedAt, container.resources, container.exitCode, container.exitReason, container.exitMessage. A mapping
+{$each: containers | initContainers, $item: {…}} is the list of items, one a container, and is left out if there are none;
+$restartable: {…} is the item of an init container that runs as long as the pod (restartPolicy Always).
+A pod says by annotations how it ends: nodes.kvcluster/exit-code (0) and nodes.kvcluster/termination-message.
 
 The first stage that matches is played, in the order of the files' names and of the documents in them. Everything is
 checked when it is loaded: `StageError` names the file, the stage and the place.
@@ -40,8 +44,23 @@ from apiserver.client import Object
 
 DEFAULT_STAGES = Path(__file__).parent / "stages"
 
-VARIABLES = frozenset({"now", "podIP", "hostIP", "nodeName", "generation"})
-CONTAINER_VARIABLES = frozenset(f"container.{field}" for field in ("name", "image", "id", "imageID", "startedAt"))
+VARIABLES = frozenset({"now", "podIP", "hostIP", "nodeName", "generation", "finalPhase", "finalReason"})
+CONTAINER_VARIABLES = frozenset(
+    f"container.{field}"
+    for field in (
+        "name",
+        "image",
+        "id",
+        "imageID",
+        "startedAt",
+        "resources",
+        "exitCode",
+        "exitReason",
+        "exitMessage",
+    )
+)
+RESTARTABLE = "container.isRestartable"
+"""A container's value that no template names: it chooses between $item and $restartable."""
 
 _VARIABLE = re.compile(r"\$\(([^)]*)\)")
 _ANY = "*"
@@ -66,6 +85,7 @@ class Delay(NamedTuple):
     seconds: float = 0.0
     jitter_s: float = 0.0
     annotation: str = ""
+    within_grace: bool = False
 
 
 class Stage(NamedTuple):
@@ -130,7 +150,10 @@ def delay_s(stage: Stage, pod: Object, random: Callable[[], float]) -> float:
             seconds = max(float((pod["metadata"].get("annotations") or {})[stage.delay.annotation]), 0.0)
         except (KeyError, ValueError):
             pass  # what a pod says wrongly is as if it said nothing
-    return seconds + (random() * stage.delay.jitter_s if stage.delay.jitter_s else 0.0)
+    seconds += random() * stage.delay.jitter_s if stage.delay.jitter_s else 0.0
+    if stage.delay.within_grace:
+        seconds = min(seconds, float(pod["metadata"].get("deletionGracePeriodSeconds") or 0))
+    return seconds
 
 
 def render(template: Any, values: Mapping[str, Any], containers: Mapping[str, list[dict[str, Any]]]) -> Any:
@@ -143,9 +166,16 @@ def render(template: Any, values: Mapping[str, Any], containers: Mapping[str, li
     if not isinstance(template, dict):
         return template
     if "$each" in template:
-        return [render(template["$item"], {**values, **own}, containers) for own in containers[template["$each"]]]
+        return [
+            render(
+                template.get("$restartable", template["$item"]) if own.get(RESTARTABLE) else template["$item"],
+                {**values, **own},
+                containers,
+            )
+            for own in containers[template["$each"]]
+        ]
     rendered = {name: render(value, values, containers) for name, value in template.items()}
-    return {name: value for name, value in rendered.items() if value != [] or template[name] == []}
+    return {name: value for name, value in rendered.items() if (value != [] and value != "") or template[name] == value}
 
 
 def _field(obj: Any, path: tuple[str, ...]) -> Any:
@@ -209,7 +239,7 @@ def _selector(entry: dict[str, Any], where: str) -> Selector:
 
 
 def _delay(entry: dict[str, Any], where: str) -> Delay:
-    _known(entry, {"seconds", "jitterSeconds", "secondsFromAnnotation"}, where)
+    _known(entry, {"seconds", "jitterSeconds", "secondsFromAnnotation", "atMostGracePeriod"}, where)
     for field in ("seconds", "jitterSeconds"):
         value = entry.get(field, 0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
@@ -217,7 +247,10 @@ def _delay(entry: dict[str, Any], where: str) -> Delay:
     annotation = entry.get("secondsFromAnnotation", "")
     if not isinstance(annotation, str):
         raise StageError(f"{where}.secondsFromAnnotation: the name of an annotation is required")
-    return Delay(float(entry.get("seconds", 0)), float(entry.get("jitterSeconds", 0)), annotation)
+    within_grace = entry.get("atMostGracePeriod", False)
+    if not isinstance(within_grace, bool):
+        raise StageError(f"{where}.atMostGracePeriod: true or false is required")
+    return Delay(float(entry.get("seconds", 0)), float(entry.get("jitterSeconds", 0)), annotation, within_grace)
 
 
 def _check_template(template: Any, known: frozenset[str], where: str) -> None:
@@ -232,9 +265,11 @@ def _check_template(template: Any, known: frozenset[str], where: str) -> None:
             _check_template(item, known, f"{where}[{index}]")
     elif isinstance(template, dict):
         if "$each" in template or "$item" in template:
-            if template.keys() != {"$each", "$item"} or template["$each"] not in ("containers", "initContainers"):
+            fields = ("containers", "initContainers")
+            if template.keys() - {"$restartable"} != {"$each", "$item"} or template["$each"] not in fields:
                 raise StageError(f"{where}: $each: containers or initContainers, and $item, are required together")
-            _check_template(template["$item"], known | CONTAINER_VARIABLES, f"{where}.$item")
+            for item in ("$item", "$restartable"):
+                _check_template(template.get(item), known | CONTAINER_VARIABLES, f"{where}.{item}")
             return
         for name, value in template.items():
             if not isinstance(name, str):

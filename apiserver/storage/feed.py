@@ -81,7 +81,9 @@ class Feed:
 
     async def stop(self) -> None:
         """Safe to call twice."""
-        tasks = [each for each in (self._task, self._next_answer, self._progress_task, self._closing) if each is not None]
+        tasks = [
+            each for each in (self._task, self._next_answer, self._progress_task, self._closing) if each is not None
+        ]
         for task in tasks:
             task.cancel()
         if tasks:

@@ -1,10 +1,10 @@
 """JSONPath as kubectl's templates know it, as far as columns and selectable fields need it.
 
-    .spec.replicas   .metadata.labels['app.kubernetes.io/name']   .status.conditions[?(@.type=="Ready")].status
-    .items[0]   .items[-1]   .items[0:2]   .items[*].name   ..name
+.spec.replicas   .metadata.labels['app.kubernetes.io/name']   .status.conditions[?(@.type=="Ready")].status
+.items[0]   .items[-1]   .items[0:2]   .items[*].name   ..name
 
-    find = compile_path(".status.conditions[?(@.type==\\"Ready\\")].status")
-    find(obj)  → ["True"]: all values found; a missing field is no error
+find = compile_path(".status.conditions[?(@.type==\\"Ready\\")].status")
+find(obj)  → ["True"]: all values found; a missing field is no error
 """
 
 from __future__ import annotations

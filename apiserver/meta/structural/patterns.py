@@ -120,7 +120,7 @@ def _translate(pattern: str) -> str:
                 end += 1
             if pattern[end : end + 1] and pattern[end] in "*+?":
                 raise PatternError(
-                    f"error parsing regexp: invalid nested repetition operator: `{pattern[at:end + 1]}`"
+                    f"error parsing regexp: invalid nested repetition operator: `{pattern[at : end + 1]}`"
                 )
             if not made or made[-1] == "(?:":
                 raise PatternError(f"error parsing regexp: missing argument to repetition operator: `{char}`")
@@ -202,7 +202,7 @@ def _category(pattern: str, at: int, in_class: bool) -> tuple[str, int]:
     name = (found.group(1) or found.group(2)) if found else ""
     text = _CATEGORIES.get(name)
     if found is None or text is None:
-        raise PatternError(f"error parsing regexp: invalid character class range: `{pattern[at:at + 2]}`")
+        raise PatternError(f"error parsing regexp: invalid character class range: `{pattern[at : at + 2]}`")
     negated = found.group(0)[1] == "P" or "^" in found.group(0)
     if in_class:
         if negated or text.startswith("[^"):
@@ -230,7 +230,7 @@ def _char_class(pattern: str, at: int) -> tuple[str, int]:
             found = re.compile(r"\[:(\^?)(\w+):\]").match(pattern, at)
             inside = _POSIX.get(found.group(2)) if found else None
             if found is None or inside is None or found.group(1):
-                raise PatternError(f"error parsing regexp: invalid character class range: `{pattern[at:at + 9]}`")
+                raise PatternError(f"error parsing regexp: invalid character class range: `{pattern[at : at + 9]}`")
             made.append(inside)
             at = found.end()
         elif char == "\\":

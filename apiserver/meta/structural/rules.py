@@ -271,9 +271,7 @@ def _check_type_and_extensions(schema: Object, kind: str, level: str, path: str)
                 causes.append(invalid(where, properties[name].get("type") or "", "must be string"))
         causes += _check_metadata(properties, level, at(child(path, "properties"), "metadata"))
     if embedded and not preserve and not properties:
-        why = (
-            "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields"
-        )
+        why = "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields"
         causes.append(required(child(path, "properties"), why))
     return causes
 

@@ -36,9 +36,7 @@ class Schema:
         self.source = source
         self.type: str = get("type") or ""
         self.int_or_string = bool(get("x-kubernetes-int-or-string"))
-        self.types: tuple[str, ...] = (
-            ("integer", "string") if self.int_or_string else (self.type,) if self.type else ()
-        )
+        self.types: tuple[str, ...] = ("integer", "string") if self.int_or_string else (self.type,) if self.type else ()
         self.format: str = get("format") or ""
         self.nullable = bool(get("nullable"))
         self.default = get("default")

@@ -90,7 +90,9 @@ def _check(value: Any, schema: Schema, path: str, causes: list[Cause], old: Any)
         elif not isinstance(value, bool):
             _check_number(value, schema, path, causes)
     if schema.enum and not any(same(value, each) or _equal_numbers(value, each) for each in schema.enum):
-        causes.append(not_supported(path, value, [each if isinstance(each, str) else shown(each) for each in schema.enum]))
+        causes.append(
+            not_supported(path, value, [each if isinstance(each, str) else shown(each) for each in schema.enum])
+        )
     if isinstance(value, dict):
         _check_map(value, schema, path, causes, old)
     if len(causes) > begin and old is not _ABSENT and same(value, old):

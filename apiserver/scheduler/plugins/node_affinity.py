@@ -35,7 +35,11 @@ class NodeAffinity:
 
     def score(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> int:
         preferred = _node_affinity(pod)["preferredDuringSchedulingIgnoredDuringExecution"]
-        return sum(int(p.get("weight", 0)) for p in preferred if term_matches(p.get("preference") or {}, node.name, node.labels))
+        return sum(
+            int(p.get("weight", 0))
+            for p in preferred
+            if term_matches(p.get("preference") or {}, node.name, node.labels)
+        )
 
     def normalize_scores(self, state: CycleState, pod: PodInfo, scores: dict[str, int]) -> None:
         normalize_to_max(scores)

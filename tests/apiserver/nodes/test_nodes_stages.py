@@ -47,7 +47,7 @@ def test_the_default_set(subject, expected):
         ({"nxt": {}}, "'nxt' is unknown; there are: delay, name, next, resource, selector"),
         ({"next": {}}, "next: exactly one of status or delete: true is required"),
         ({"next": {"delete": False}}, "next: exactly one of"),
-        ({"next": {"status": {"podIP": "$(ip)"}}}, "next.status.podIP: $(ip) is unknown; there are: generation"),
+        ({"next": {"status": {"podIP": "$(ip)"}}}, "next.status.podIP: $(ip) is unknown; there are: finalPhase"),
         ({"next": {"status": {"a": "x $(now)"}}}, "a variable stands alone"),
         ({"next": {"status": {"a": "$(container.name)"}}}, "$(container.name) is unknown"),
         ({"next": {"status": {"a": {"$each": "pods", "$item": {}}}}}, "$each: containers or initContainers"),

@@ -1,0 +1,185 @@
+"""GET pods/NAME/log: checked here, read from the kubelet of the pod's node, and passed on as it comes.
+
+    options (422) ─► container: the only one, or the one named (400) ─► node: none yet = an empty log ─► its kubelet ─► text/plain
+
+The kubelet is where the Node's annotation nodes.kvcluster/kubelet-url says; what it refuses is answered with its own text, as
+kube-apiserver does. It is spoken to in HTTP/1.0, one connection a log: the log ends when the connection does.
+exec, attach, port-forward and proxy are refused here too: nothing runs on a simulated node that one could talk to.
+Source of the texts: Kubernetes pkg/registry/core/pod (strategy.go, LogLocation) and pkg/apis/core/validation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import quote, urlencode, urlsplit
+
+from apiserver.errors import Cause, StatusError, bad_request, internal_error, invalid
+from apiserver.http.messages import Object, Outlet, Request, Response
+from apiserver.http.routes import Target
+from apiserver.meta import forbidden, parse_time
+from apiserver.meta import invalid as invalid_value
+from apiserver.registry import Registry
+
+KUBELET_URL = "nodes.kvcluster/kubelet-url"
+CONNECT_S = 5.0
+MAX_HEAD_BYTES = 16 * 1024
+MAX_REFUSAL_BYTES = 64 * 1024
+PIECE_BYTES = 64 * 1024
+_FLAGS = ("follow", "previous", "timestamps")
+_PASSED_ON = ("follow", "previous", "timestamps", "sinceSeconds", "sinceTime", "tailLines", "limitBytes", "stream")
+_TEXT = {"Content-Type": "text/plain"}
+
+
+async def get_log(registry: Registry, request: Request, target: Target) -> Response:
+    query = dict(request.query)
+    _check_options(query)
+    stored = await registry.get(target.resource, target.namespace, target.name)
+    container = choose_container(stored.obj, query.get("container", ""))
+    node = stored.obj["spec"].get("nodeName")
+    if not node:
+        return Response(200, dict(_TEXT))
+    url = await _kubelet_url(registry, node)
+    path = f"/containerLogs/{quote(target.namespace)}/{quote(target.name)}/{quote(container)}"
+    for name in _FLAGS:
+        query[name] = "true" if query.get(name, "").lower() in ("true", "1", "t") else ""
+    asked = urlencode([(name, query[name]) for name in _PASSED_ON if query.get(name)])
+    stream = await _open(url, f"{path}?{asked}" if asked else path, target.name)
+    if query["follow"]:
+        return Response(200, dict(_TEXT), stream=stream)
+    try:
+        return Response(200, dict(_TEXT), b"".join([piece async for piece in stream]))
+    finally:
+        stream.close()
+
+
+async def refuse_session(registry: Registry, request: Request, target: Target) -> Response:
+    """exec, attach, portforward, proxy."""
+    name = target.subresource.name if target.subresource is not None else ""
+    raise bad_request(f"{target.resource.plural}/{name} is not supported: the nodes of this cluster run no containers")
+
+
+# ---- what may be asked
+
+
+def _check_options(query: dict[str, str]) -> None:
+    """Raises BadRequest for what is no number, Invalid for what is out of range."""
+    numbers: dict[str, int] = {}
+    for field in ("sinceSeconds", "tailLines", "limitBytes"):
+        if query.get(field):
+            try:
+                numbers[field] = int(query[field])
+            except ValueError:
+                raise bad_request(f'strconv.ParseInt: parsing "{query[field]}": invalid syntax') from None
+    causes: list[Cause] = []
+    if numbers.get("tailLines", 0) < 0:
+        causes.append(invalid_value("tailLines", numbers["tailLines"], "must be greater than or equal to 0"))
+    if numbers.get("limitBytes", 1) < 1:
+        causes.append(invalid_value("limitBytes", numbers["limitBytes"], "must be greater than 0"))
+    if query.get("sinceSeconds") and query.get("sinceTime"):
+        causes.append(forbidden("", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+    elif numbers.get("sinceSeconds", 1) < 1:
+        causes.append(invalid_value("sinceSeconds", numbers["sinceSeconds"], "must be greater than 0"))
+    if query.get("sinceTime"):
+        try:
+            parse_time(query["sinceTime"])
+        except (ValueError, StatusError):
+            why = f'parsing time "{query["sinceTime"]}" as "2006-01-02T15:04:05Z07:00": cannot parse it'
+            raise bad_request(why) from None
+    if causes:
+        raise invalid("", "PodLogOptions", "", causes)
+
+
+def choose_container(pod: Object, asked: str) -> str:
+    """Raises BadRequest where it is not clear, or not there."""
+    spec, name = pod["spec"], pod["metadata"]["name"]
+    containers = [c["name"] for c in spec.get("containers") or ()]
+    others = {
+        "init containers": [c["name"] for c in spec.get("initContainers") or ()],
+        "ephemeral containers": [c["name"] for c in spec.get("ephemeralContainers") or ()],
+    }
+    if asked:
+        if asked in containers or any(asked in names for names in others.values()):
+            return asked
+        raise bad_request(f"container {asked} is not valid for pod {name}")
+    if len(containers) == 1:
+        return str(containers[0])
+    text = f"a container name must be specified for pod {name}"
+    if containers:
+        text += f", choose one of: [{' '.join(containers)}]"
+        for what, names in others.items():
+            if names:
+                text += f" or one of the {what}: [{' '.join(names)}]"
+    raise bad_request(text)
+
+
+# ---- the kubelet
+
+
+async def _kubelet_url(registry: Registry, node: str) -> str:
+    nodes = registry.catalog.find("", "v1", "nodes")
+    assert nodes is not None
+    stored = await registry.get(nodes, "", node)
+    url = (stored.obj["metadata"].get("annotations") or {}).get(KUBELET_URL, "")
+    if urlsplit(url).scheme != "http" or not urlsplit(url).hostname:
+        raise internal_error(f"the node {node} does not say where its kubelet is (annotation {KUBELET_URL})")
+    return url
+
+
+class KubeletStream:
+    """A body that ends when the connection does. A Stream of messages.py."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def initial(self) -> AsyncIterator[bytes]:
+        async for piece in self:
+            yield piece
+
+    def attach(self, outlet: Outlet) -> None:
+        outlet.finish()  # everything was `initial`
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            while True:
+                piece = await self._reader.read(PIECE_BYTES)
+                if not piece:
+                    return
+                yield piece
+        except OSError:
+            return  # the kubelet went away in the middle of the log
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+async def _open(url: str, path: str, pod: str) -> KubeletStream:
+    """Raises what the kubelet refuses, and InternalError where it cannot be reached."""
+    parts = urlsplit(url)
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80, limit=MAX_HEAD_BYTES)
+    except (OSError, TimeoutError) as error:
+        raise internal_error(f'Get "{url}{path}": {error or "dial tcp: i/o timeout"}') from error
+    stream = KubeletStream(reader, writer)
+    try:
+        writer.write(f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        code = int(head.split(b" ", 2)[1])
+        if code == 200:
+            return stream
+        text = (await reader.read(MAX_REFUSAL_BYTES)).decode("utf-8", "replace").strip()
+    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, IndexError) as error:
+        stream.close()
+        raise internal_error(f'Get "{url}{path}": malformed HTTP response') from error
+    stream.close()
+    raise _refusal(code, text, pod)
+
+
+def _refusal(code: int, text: str, pod: str) -> StatusError:
+    reason = {400: "BadRequest", 404: "NotFound"}.get(code, "InternalError")
+    if code not in (400, 404):
+        code = 500
+    causes = [{"reason": "UnexpectedServerResponse", "message": text}] if code == 500 else []
+    details = {"name": pod, "kind": "pods/log", **({"causes": causes} if causes else {})}
+    return StatusError(code, reason, text, details if code != 400 else {})

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from apiserver.cli import access_flags
 from apiserver.cli.parts import run_controllers, run_nodes, run_scheduler, run_serve
 from apiserver.cli.up import UpOptions, run_up
 
@@ -40,14 +41,24 @@ def up(
     port: Annotated[int | None, typer.Option(help="Port of the API server. Default: 6443, or a free one.")] = None,
     store_port: Annotated[int | None, typer.Option(help="gRPC port of the store. Default: 2379, or free.")] = None,
     host: Host = "127.0.0.1",
+    tls: access_flags.Tls = False,
+    authorization_mode: access_flags.AuthorizationMode = "AlwaysAllow",
+    token_auth_file: access_flags.TokenAuthFile = "",
+    cert_dir: access_flags.CertDir = "",
+    insecure: access_flags.Insecure = False,
     scheduler_plugin: Plugins = [],  # noqa: B006
     scheduler_config: SchedulerFile = None,
     log_level: LogLevel = "warning",
 ) -> None:
     """Start a whole cluster, show it, and stay up until Ctrl-C."""
+    access = access_flags.build_access(
+        tls=tls, cert_dir=cert_dir, token_auth_file=token_auth_file, authorization_mode=authorization_mode,
+        insecure=insecure,
+    )  # fmt: skip
     options = UpOptions(
         nodes=nodes, replicas=replicas, processes=processes, kubeconfig=kubeconfig, manifests=tuple(apply), port=port,
         store_port=store_port, host=host, plugins=tuple(scheduler_plugin), scheduler_config=scheduler_config,
+        access=access,
     )  # fmt: skip
     raise typer.Exit(run_up(options, log_level))
 
@@ -57,10 +68,36 @@ def serve(
     etcd_servers: Annotated[str, typer.Option(help="URLs of any etcd v3, ours or a real one, with commas.")],
     port: Annotated[int, typer.Option(help="Port to listen on; 0 = any free one.")] = 6443,
     host: Host = "127.0.0.1",
+    admin_kubeconfig: Annotated[
+        Path | None, typer.Option(help="Where to write the kubeconfig of an administrator.")
+    ] = None,
+    tls: access_flags.Tls = False,
+    cert_dir: access_flags.CertDir = "",
+    tls_cert_file: access_flags.TlsCertFile = "",
+    tls_private_key_file: access_flags.TlsKeyFile = "",
+    client_ca_file: access_flags.ClientCaFile = "",
+    token_auth_file: access_flags.TokenAuthFile = "",
+    authorization_mode: access_flags.AuthorizationMode = "AlwaysAllow",
+    anonymous_auth: access_flags.AnonymousAuth = None,
+    service_account_issuer: access_flags.Issuer = [],  # noqa: B006
+    service_account_signing_key_file: access_flags.SigningKeyFile = "",
+    service_account_key_file: access_flags.KeyFiles = [],  # noqa: B006
+    service_account_max_token_expiration: access_flags.MaxTokenExpiration = 0,
+    api_audiences: access_flags.ApiAudiences = "",
+    insecure: access_flags.Insecure = False,
     log_level: LogLevel = "warning",
 ) -> None:
     """Run the API server alone on an etcd."""
-    raise typer.Exit(run_serve(etcd_servers, host, port, log_level))
+    access = access_flags.build_access(
+        tls=tls, cert_dir=cert_dir, tls_cert_file=tls_cert_file, tls_private_key_file=tls_private_key_file,
+        client_ca_file=client_ca_file, token_auth_file=token_auth_file, authorization_mode=authorization_mode,
+        anonymous_auth=anonymous_auth, service_account_issuers=service_account_issuer,
+        service_account_signing_key_file=service_account_signing_key_file,
+        service_account_key_files=service_account_key_file,
+        service_account_max_token_expiration_s=service_account_max_token_expiration, api_audiences=api_audiences,
+        insecure=insecure,
+    )  # fmt: skip
+    raise typer.Exit(run_serve(etcd_servers, host, port, access, admin_kubeconfig, log_level))
 
 
 @app.command()

@@ -14,7 +14,8 @@ import yaml
 import kvcluster
 from apiserver.cli.running import UsageError, run_command, run_until
 from apiserver.client import Client, HttpTransport, KubeconfigError, ServerUnreachableError, load_kubeconfig
-from apiserver.config import ApiServerConfig
+from apiserver.cluster import write_kubeconfig
+from apiserver.config import AccessConfig, ApiServerConfig
 from apiserver.controllers import ControllerManager
 from apiserver.errors import StatusError
 from apiserver.nodes import Fleet, StageError, load_stages
@@ -43,15 +44,23 @@ def load_scheduler_config(path: Path | None, plugins: Sequence[str]) -> Schedule
         raise UsageError(str(cause)) from cause
 
 
-def run_serve(etcd_servers: str, host: str, port: int, log_level: str) -> int:
+def run_serve(
+    etcd_servers: str, host: str, port: int, access: AccessConfig, admin_kubeconfig: Path | None, log_level: str
+) -> int:
     async def command(stop: asyncio.Event) -> int:
         endpoints = [url.strip() for url in etcd_servers.split(",") if url.strip()]
         if not endpoints:
             raise UsageError("--etcd-servers: name at least one URL")
         store = await kvcluster.connect(endpoints)
-        server = ApiServer(ApiServerConfig(host=host, port=port), store)
+        try:
+            server = ApiServer(ApiServerConfig(host=host, port=port, access=access), store)
+        except ValueError as cause:
+            await store.close()
+            raise UsageError(str(cause)) from cause
         try:
             await server.start()
+            if admin_kubeconfig is not None:
+                write_kubeconfig(admin_kubeconfig, server.url, server.credentials)
             print(f"serving on {server.url}", flush=True)
             await stop.wait()
         finally:
@@ -87,7 +96,7 @@ def run_controllers(kubeconfig: Path, names: str, log_level: str) -> int:
     async def start(client: Client) -> None:
         wanted = [name.strip() for name in names.split(",") if name.strip()]
         try:
-            manager = ControllerManager(client, names=wanted)
+            manager = ControllerManager(client, names=wanted, root_ca=load_kubeconfig(kubeconfig).authority)
         except ValueError as cause:
             raise UsageError(f"--controllers: {cause}") from cause
         await manager.run()

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import kvcluster
+from apiserver.cli.access_flags import as_arguments
 from apiserver.cli.parts import KNOWN_ERRORS, load_scheduler_config
 from apiserver.cli.running import UsageError, run_command
 from apiserver.client import Client
@@ -31,6 +32,7 @@ from apiserver.cluster import (
     wait_for,
     write_kubeconfig,
 )
+from apiserver.config import AccessConfig
 from apiserver.scheduler import PluginError
 
 API_PORT, STORE_PORT = 6443, 2379
@@ -48,6 +50,7 @@ class UpOptions(NamedTuple):
     host: str
     plugins: tuple[str, ...]
     scheduler_config: Path | None
+    access: AccessConfig = AccessConfig()
 
 
 def _is_free(host: str, port: int) -> bool:
@@ -76,7 +79,7 @@ def _build(options: UpOptions) -> LocalCluster | SupervisedCluster:
     if not options.processes:
         return LocalCluster(
             nodes=options.nodes, replicas=options.replicas, host=options.host, port=port, store_port=store_port,
-            scheduler=config,
+            scheduler=config, access=options.access,
         )  # fmt: skip
     scheduler_args = [f"--scheduler-plugin={plugin}" for plugin in options.plugins]
     if options.scheduler_config is not None:
@@ -88,6 +91,7 @@ def _build(options: UpOptions) -> LocalCluster | SupervisedCluster:
         store_port=store_port,
         host=options.host,
         scheduler_args=scheduler_args,
+        server_args=as_arguments(options.access),
     )
 
 
@@ -186,7 +190,7 @@ async def _bring_up(
     cluster: LocalCluster | SupervisedCluster, options: UpOptions, objects: list[dict[str, Any]]
 ) -> None:
     async with cluster:
-        write_kubeconfig(options.kubeconfig, cluster.url)
+        write_kubeconfig(options.kubeconfig, cluster.url, cluster.credentials)
         try:
             client = cluster.client()
             for line in await apply_manifests(client, objects):

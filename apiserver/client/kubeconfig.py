@@ -28,12 +28,16 @@ class KubeconfigError(Exception):
 
 
 class Kubeconfig(NamedTuple):
-    """One context of a file, resolved. ssl_context is None for http. namespace is the context's, "default" if none."""
+    """One context of a file, resolved. ssl_context is None for http. namespace is the context's, "default" if none.
+
+    authority: who vouches for the server, PEM; "" where the file does not say.
+    """
 
     server: str
     token: str
     ssl_context: ssl.SSLContext | None
     namespace: str
+    authority: str = ""
 
 
 def load_kubeconfig(path: str | os.PathLike[str], *, context: str = "") -> Kubeconfig:
@@ -61,6 +65,7 @@ def load_kubeconfig(path: str | os.PathLike[str], *, context: str = "") -> Kubec
         token=_token(file, where, user),
         ssl_context=_tls(file, cluster_name, cluster, where, user) if server.startswith("https://") else None,
         namespace=str(chosen.get("namespace") or "default"),
+        authority=_authority(file, cluster_name, cluster) if server.startswith("https://") else "",
     )
 
 
@@ -120,6 +125,11 @@ def _bytes(file: Path, where: str, entry: dict[str, Any], field: str) -> bytes |
         return (file.parent / entry[field]).read_bytes()
     except OSError as error:
         raise KubeconfigError(f"{where}: {field} {entry[field]}: {error.strerror or error}") from error
+
+
+def _authority(file: Path, cluster_name: str, cluster: dict[str, Any]) -> str:
+    where = f"{file}: cluster {cluster_name!r}"
+    return (_bytes(file, where, cluster, "certificate-authority") or b"").decode("ascii", "replace")
 
 
 def _tls(

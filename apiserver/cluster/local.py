@@ -16,13 +16,14 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
+from apiserver.auth import LOOPBACK_USER, User
 from apiserver.client import Client
 from apiserver.cluster.kubeconfig import build_kubeconfig
-from apiserver.config import ApiServerConfig
+from apiserver.config import AccessConfig, ApiServerConfig
 from apiserver.controllers import ControllerManager
 from apiserver.nodes import Fleet
 from apiserver.scheduler import Scheduler, SchedulerConfig
-from apiserver.server import ApiServer
+from apiserver.server import ApiServer, Credentials
 from kvcluster import Cluster, connect
 from kvcluster.client import Client as KvClient
 
@@ -37,6 +38,8 @@ class LocalCluster:
 
     etcd_servers: URLs of an etcd v3 that is there already, instead of a store of our own; `replicas` then says nothing.
     scheduler or controllers None: that part is left out, so that another (a real one) can take its place.
+    tls, authorization ("RBAC", which implies TLS: kubectl shows no credentials over plain HTTP): the short form of `access`,
+    which says everything about who may come in and do what. Without them it is plain HTTP, and everybody may do everything.
     """
 
     def __init__(
@@ -50,7 +53,15 @@ class LocalCluster:
         etcd_servers: Sequence[str] = (),
         scheduler: SchedulerConfig | None = SchedulerConfig(),  # noqa: B008 - an immutable value
         controllers: Iterable[str] | None = ("*",),
+        tls: bool = False,
+        authorization: str = "",
+        access: AccessConfig = AccessConfig(),  # noqa: B008 - an immutable value
     ) -> None:
+        if tls or authorization:
+            access = access._replace(tls=True)
+        if authorization:
+            access = access._replace(authorization_modes=tuple(mode.strip() for mode in authorization.split(",")))
+        self._access = access
         self._nodes = nodes
         self._replicas = replicas
         self._host, self._port, self._store_port = host, port, store_port
@@ -89,19 +100,26 @@ class LocalCluster:
         return self._store
 
     def kubeconfig(self) -> dict[str, Any]:
-        return build_kubeconfig(self.url)
+        """For an administrator: with what it takes to be let in."""
+        return build_kubeconfig(self.url, self.credentials)
 
-    def client(self) -> Client:
-        """A client of the API server that uses no socket."""
+    @property
+    def credentials(self) -> Credentials:
+        """What an administrator shows to the API server."""
         assert self._server is not None, "the cluster is not started"
-        return Client(self._server.in_process_transport())
+        return self._server.credentials
+
+    def client(self, user: User = LOOPBACK_USER) -> Client:
+        """A client of the API server that uses no socket. user: whom it is taken for; by default one who may do everything."""
+        assert self._server is not None, "the cluster is not started"
+        return Client(self._server.in_process_transport(user))
 
     async def start(self) -> None:
         """Starts all parts, the store first. On failure everything that was started is stopped again."""
         self.failed = asyncio.get_running_loop().create_future()
         try:
             self._kv = await self._open_store()
-            config = ApiServerConfig(host=self._host, port=self._port)
+            config = ApiServerConfig(host=self._host, port=self._port, access=self._access)
             self._server = ApiServer(config, self._kv)
             await self._server.start()
             self._start_parts()
@@ -124,13 +142,16 @@ class LocalCluster:
         """All are made before one runs, so that a wrong setting starts nothing."""
         parts: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         if self._controllers is not None:
-            parts.append(("controllers", ControllerManager(self.client(), names=self._controllers).run))
+            parts.append(("controllers", self._build_controllers(self._controllers).run))
         if self._scheduler is not None:
             parts.append(("scheduler", Scheduler(self.client(), self._scheduler).run))
         if self._nodes:
             parts.append(("nodes", Fleet(self.client(), self._nodes).run))
         for name, run in parts:
             self._supervise(name, run)
+
+    def _build_controllers(self, names: Iterable[str]) -> ControllerManager:
+        return ControllerManager(self.client(), names=names, root_ca=self.credentials.ca.decode())
 
     def _supervise(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:

@@ -9,6 +9,7 @@ after GRACE_S. If a child ends by itself, `wait_failed` answers which one and th
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 import sys
@@ -16,9 +17,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from apiserver.client import Client, HttpTransport, ServerUnreachableError
-from apiserver.cluster.kubeconfig import write_kubeconfig
+import yaml
+
+from apiserver.client import Client, HttpTransport, ServerUnreachableError, load_kubeconfig
 from apiserver.errors import StatusError
+from apiserver.server import Credentials
 from kvcluster.cluster import ProcessCluster
 
 GRACE_S = 1.5
@@ -65,11 +68,13 @@ class SupervisedCluster:
         store_port: int,
         host: str = "127.0.0.1",
         scheduler_args: Sequence[str] = (),
+        server_args: Sequence[str] = (),
     ) -> None:
         self._nodes = nodes
         self._host = host
         self._port = port
         self._scheduler_args = list(scheduler_args)
+        self._server_args = list(server_args)
         self._folder = tempfile.TemporaryDirectory(prefix="kvcluster-")
         self._store = ProcessCluster(
             replicas=replicas, base_port=store_port, state_dir=Path(self._folder.name) / "store"
@@ -85,6 +90,22 @@ class SupervisedCluster:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    @property
+    def credentials(self) -> Credentials:
+        """What an administrator shows to the API server: what that wrote into its kubeconfig."""
+        document = yaml.safe_load(self.kubeconfig_path.read_text())
+        cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
+
+        def decoded(entry: dict[str, str], field: str) -> bytes:
+            return base64.b64decode(entry.get(field, ""))
+
+        return Credentials(
+            decoded(cluster, "certificate-authority-data"),
+            user.get("token", ""),
+            decoded(user, "client-certificate-data"),
+            decoded(user, "client-key-data"),
+        )
 
     def client(self) -> Client:
         assert self._transport is not None, "the cluster is not started"
@@ -104,11 +125,13 @@ class SupervisedCluster:
                 str(self._port),
                 "--host",
                 self._host,
+                "--admin-kubeconfig",
+                str(self.kubeconfig_path),
+                *self._server_args,
             )
             self.url = await self._wait_url(server)
-            self._transport = HttpTransport(self.url)
-            kubeconfig = Path(self._folder.name) / "kubeconfig"
-            write_kubeconfig(kubeconfig, self.url)
+            kubeconfig = self.kubeconfig_path
+            self._transport = HttpTransport.from_kubeconfig(load_kubeconfig(kubeconfig))
             await self._spawn("scheduler", "scheduler", "--kubeconfig", str(kubeconfig), *self._scheduler_args)
             await self._spawn("controllers", "controllers", "--kubeconfig", str(kubeconfig))
             if self._nodes:
@@ -136,12 +159,17 @@ class SupervisedCluster:
                     raise ProcessFailed(f"{server.name} ended:\n{server.tail()}")
                 lines = server.log.read_text().splitlines()
                 found = [line.split()[-1] for line in lines if line.startswith("serving on ")]
-                if found and await self._answers(found[0]):
+                if found and await self._answers():
                     return found[0]
                 await asyncio.sleep(POLL_S)
 
-    async def _answers(self, url: str) -> bool:
-        transport = HttpTransport(url)
+    @property
+    def kubeconfig_path(self) -> Path:
+        """An administrator's, written by the API server before it says that it serves; gone after `stop`."""
+        return Path(self._folder.name) / "kubeconfig"
+
+    async def _answers(self) -> bool:
+        transport = HttpTransport.from_kubeconfig(load_kubeconfig(self.kubeconfig_path))
         try:
             await Client(transport).raw("/version")
             return True

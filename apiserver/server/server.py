@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 SHUTDOWN_S = 0.5
 STORE_CHECK_S = 2.0
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Who listens on all addresses is reached, from here, on this one."""
 CERTIFICATE_CHECK_S = 10.0
 """How often it is looked whether the serving certificate was replaced."""
 
@@ -84,7 +86,8 @@ class ApiServer:
             await self.stop()
             raise
         scheme = "http" if tls is None else "https"
-        self.url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+        reached = WILDCARDS.get(host, host)
+        self.url = f"{scheme}://[{reached}]:{port}" if ":" in reached else f"{scheme}://{reached}:{port}"
         if tls is not None:
             self._certificates = asyncio.get_running_loop().create_task(
                 self._check_certificates(tls), name="certificates"

@@ -19,8 +19,10 @@ from typing import NamedTuple
 import pytest
 
 from apiserver.cluster import LocalCluster, write_kubeconfig
+from apiserver.server import Credentials
 
 WAIT_S = 60.0
+NO_CREDENTIALS = Credentials()
 
 
 def find_binary(name: str) -> str:
@@ -39,9 +41,11 @@ class Output(NamedTuple):
 class Kubectl:
     """The real kubectl on one kubeconfig, with a home and a cache of its own."""
 
-    def __init__(self, folder: Path, url: str, binary: str = "kubectl") -> None:
+    def __init__(
+        self, folder: Path, url: str, binary: str = "kubectl", credentials: Credentials = NO_CREDENTIALS
+    ) -> None:
         self.kubeconfig = folder / "kubeconfig"
-        write_kubeconfig(self.kubeconfig, url)
+        write_kubeconfig(self.kubeconfig, url, credentials)
         self._binary = find_binary(binary)
         self._environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "KUBECONFIG": str(self.kubeconfig)}
 

@@ -109,3 +109,23 @@ async def test_mistakes_are_told_in_words(tmp_path: Path, arguments: tuple[str, 
     assert said in err.decode()
     assert "Traceback" not in err.decode()
     assert out == b""
+
+
+@pytest.mark.parametrize("arguments", [(), ("--processes",)], ids=str)
+async def test_up_serves_tls_and_roles_when_it_is_told(tmp_path: Path, arguments: tuple[str, ...]):
+    flags = ("--nodes", "1", "--apply", WEB, "--authorization-mode", "RBAC", *arguments)
+    async with up(tmp_path, *flags) as (process, lines):
+        assert sum("Running" in line for line in lines) == 3
+        document = yaml.safe_load((tmp_path / "kubeconfig").read_text())
+        assert document["clusters"][0]["cluster"]["server"].startswith("https://127.0.0.1:")
+        assert "client-key-data" in document["users"][0]["user"]
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+
+
+async def test_an_open_api_server_is_not_served_to_the_network(tmp_path: Path):
+    process = await start(tmp_path, "up", "--host", "0.0.0.0", "--port", "0", "--store-port", "0")
+    _, said = await process.communicate()
+    assert process.returncode != 0
+    assert b"serve TLS and authorize by RBAC (--tls --authorization-mode RBAC), or say --insecure" in said

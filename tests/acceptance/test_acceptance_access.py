@@ -1,0 +1,113 @@
+"""What users were promised of access control: the real kubectl and the Python client over TLS, with roles."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import kubernetes
+import pytest
+import yaml
+from kubernetes.client.rest import ApiException
+
+from apiserver.cluster import LocalCluster
+from apiserver.config import AccessConfig
+from apiserver.server import Credentials
+from tests.acceptance.conftest import Kubectl
+
+
+@pytest.fixture
+async def secured() -> AsyncIterator[LocalCluster]:
+    async with LocalCluster(nodes=0, authorization="RBAC") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def admin(secured: LocalCluster, tmp_path) -> Kubectl:
+    return Kubectl(tmp_path, secured.url, credentials=secured.credentials)
+
+
+async def test_kubectl_asks_who_it_is_and_what_it_may(admin: Kubectl):
+    assert "kubernetes-admin" in await admin("auth", "whoami")
+    assert await admin("auth", "can-i", "*", "*") == "yes\n"
+    listed = await admin("auth", "can-i", "--list")
+    assert listed.splitlines()[1].split() == ["*.*", "[]", "[]", "[*]"]
+    refused = await admin.run("auth", "can-i", "delete", "nodes", "--as", "eve")
+    assert (refused.code, refused.out) == (1, "no\n")
+    whoami = json.loads(await admin("auth", "whoami", "-o", "json", "--as", "eve", "--as-group", "dev"))
+    assert whoami["status"]["userInfo"] == {"username": "eve", "groups": ["dev", "system:authenticated"]}
+
+
+async def test_roles_are_made_bound_and_felt(admin: Kubectl):
+    refused = await admin.run("get", "pods", "--as", "ada")
+    assert refused.code == 1
+    assert refused.err == (
+        'Error from server (Forbidden): pods is forbidden: User "ada" cannot list resource "pods" in API group "" in '
+        'the namespace "default"\n'
+    )
+    await admin("create", "role", "reader", "--verb=get,list,watch", "--resource=pods")
+    await admin("create", "rolebinding", "readers", "--role=reader", "--user=ada", "--group=dev")
+    async with asyncio.timeout(30):
+        while (await admin.run("get", "pods", "--as", "ada")).code:
+            pass
+    assert await admin("auth", "can-i", "list", "pods", "--as", "eve", "--as-group", "dev") == "yes\n"
+    described = await admin("describe", "rolebinding", "readers")
+    assert "User   ada" in described
+    manifest = {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "x"},
+        "rules": [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}],
+    }  # fmt: skip
+    said = await admin("auth", "reconcile", "-f", "-", stdin=yaml.safe_dump(manifest))
+    assert "clusterrole.rbac.authorization.k8s.io/x reconciled" in said
+    names = await admin("get", "clusterroles", "-o", "name")
+    assert "clusterrole.rbac.authorization.k8s.io/system:kube-scheduler" in names.splitlines()
+
+
+async def test_the_python_client_comes_with_the_token_of_a_service_account(
+    admin: Kubectl, secured: LocalCluster, tmp_path
+):
+    await admin("create", "serviceaccount", "bot")
+    token = (await admin("create", "token", "bot", "--duration", "10m")).strip()
+    await admin("create", "clusterrolebinding", "bots", "--clusterrole=cluster-admin", "--serviceaccount=default:bot")
+    authority = tmp_path / "ca.crt"
+    authority.write_bytes(secured.credentials.ca)
+
+    def ask() -> list[str]:
+        configuration = kubernetes.client.Configuration(host=secured.url)
+        configuration.ssl_ca_cert = str(authority)
+        configuration.api_key = {"authorization": f"Bearer {token}"}
+        with kubernetes.client.ApiClient(configuration) as client:
+            core = kubernetes.client.CoreV1Api(client)
+            while True:
+                try:
+                    return [item.metadata.name for item in core.list_namespace().items]
+                except ApiException as error:
+                    if error.status != 403:  # until the binding is felt
+                        raise
+
+    async with asyncio.timeout(30):
+        assert "kube-system" in await asyncio.to_thread(ask)
+    await admin("delete", "serviceaccount", "bot")
+    with pytest.raises(ApiException) as caught:
+        await asyncio.to_thread(ask)
+    assert caught.value.status == 401
+    assert json.loads(caught.value.body)["reason"] == "Unauthorized"
+
+
+async def test_pods_find_the_authority_of_the_cluster(admin: Kubectl, secured: LocalCluster):
+    async with asyncio.timeout(30):
+        while (found := await admin.run("get", "configmap", "kube-root-ca.crt", "-o", "json")).code:
+            pass
+    assert json.loads(found.out)["data"]["ca.crt"].encode() == secured.credentials.ca
+
+
+async def test_a_token_of_a_file_does_as_well(tmp_path):
+    tokens = tmp_path / "tokens.csv"
+    tokens.write_text("s3cret,ada,7,system:masters\n")
+    access = AccessConfig(tls=True, token_auth_file=str(tokens), authorization_modes=("RBAC",))
+    async with LocalCluster(nodes=0, controllers=None, scheduler=None, access=access) as cluster:
+        nobody = Kubectl(tmp_path, cluster.url, credentials=Credentials(ca=cluster.credentials.ca))
+        assert (await nobody.run("get", "pods")).code == 1
+        assert "No resources" in (await nobody.run("get", "pods", "--token", "s3cret")).err
+        assert (await nobody.run("get", "pods", "--token", "guessed")).err.startswith("error: You must be logged in")

@@ -114,6 +114,8 @@ def plan(resource: Resource, obj: Object, options: DeleteOptions, now_s: float) 
         if wait == MARK:
             grace_s = metadata["deletionGracePeriodSeconds"]
     _set_finalizers(resource, metadata, options)
+    if not metadata.get("deletionTimestamp"):
+        resource.prepare_delete(obj, format_time(now_s))  # may bring a finalizer
     if grace_s is not None:
         return MARK if grace_s > 0 or metadata.get("finalizers") else MARK_FIRST
     if not metadata.get("finalizers"):
@@ -162,7 +164,6 @@ def _mark_waiting(resource: Resource, obj: Object, now_s: float) -> None:
         if metadata.get("generation"):
             metadata["generation"] += 1
         metadata["deletionTimestamp"] = format_time(now_s)
-        resource.prepare_delete(obj, metadata["deletionTimestamp"])
     metadata["deletionGracePeriodSeconds"] = 0
 
 

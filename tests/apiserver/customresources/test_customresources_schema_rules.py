@@ -182,7 +182,9 @@ def test_patterns_of_go(pattern, matches, others):
     assert not any(regex.search(text) for text in others)
 
 
-@pytest.mark.parametrize("pattern", ["(?=a)", "a**", "(a", "a)", "\\1", "[a", "a{2000}", "+a", "(?<a", "\\y", "a++", "a\\"])
+@pytest.mark.parametrize(
+    "pattern", ["(?=a)", "a**", "(a", "a)", "\\1", "[a", "a{2000}", "+a", "(?<a", "\\y", "a++", "a\\"]
+)
 def test_what_go_does_not_compile(pattern):
     with pytest.raises(PatternError):
         compile_pattern(pattern)

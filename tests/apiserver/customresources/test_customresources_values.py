@@ -53,7 +53,11 @@ SCHEMA = parse_schema(
                     "some": {"type": "integer", "anyOf": [{"maximum": 1}, {"minimum": 5}]},
                     "every": {"type": "string", "allOf": [{"minLength": 2}, {"pattern": "x"}]},
                     "never": {"type": "string", "not": {"enum": ["bad"]}},
-                    "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": {"in": PAIR}},
+                    "free": {
+                        "type": "object",
+                        "x-kubernetes-preserve-unknown-fields": True,
+                        "properties": {"in": PAIR},
+                    },
                 },
             }
         },
@@ -138,7 +142,10 @@ def test_what_was_wrong_already_may_stay():
     moved = {"spec": {"size": 10, "mode": "warp", "note": "n", "pairs": [{"name": "b"}, {"name": "a", "value": "x"}]}}
     assert find_causes_of_change(moved, old, SCHEMA) == []
     changed = {"spec": {"size": 11, "mode": "warp", "pairs": [{"name": "a", "value": "y"}]}}
-    assert [cause.field for cause in find_causes_of_change(changed, old, SCHEMA)] == ["spec.size", "spec.pairs[0].value"]
+    assert [cause.field for cause in find_causes_of_change(changed, old, SCHEMA)] == [
+        "spec.size",
+        "spec.pairs[0].value",
+    ]
 
 
 def test_an_item_of_an_atomic_list_cannot_be_found_again():

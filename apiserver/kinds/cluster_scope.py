@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from apiserver.kinds.resource import read_text
-from apiserver.kinds.strategy import keep_status
-from apiserver.kinds.volume_defaults import set_missing
+from apiserver.kinds.strategy import keep_status, round_amounts, set_missing
 
 Object = dict[str, Any]
 Labels = Mapping[str, Callable[[Object], str]]
@@ -67,6 +66,8 @@ _NODE_INFO = (
 def default_node(node: Object) -> None:
     node.setdefault("spec", {})
     status = node.setdefault("status", {})
+    round_amounts(status.get("capacity"))
+    round_amounts(status.get("allocatable"))
     if "capacity" in status:
         allocatable = status.setdefault("allocatable", {})
         for name, amount in status["capacity"].items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any
 
-from apiserver.kinds.volume_defaults import set_missing
+from apiserver.kinds.strategy import set_missing
 
 Object = dict[str, Any]
 

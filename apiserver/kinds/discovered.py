@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from apiserver.kinds.resource import read_text
-from apiserver.kinds.strategy import spec_changed
-from apiserver.kinds.volume_defaults import set_missing
+from apiserver.kinds.strategy import set_missing, spec_changed
 
 Object = dict[str, Any]
 
@@ -27,7 +26,7 @@ def default_slice(endpoint_slice: Object) -> None:
     for port in endpoint_slice.get("ports") or ():
         port.setdefault("name", "")
         set_missing(port, "protocol", "TCP")
-    for endpoint in endpoint_slice.setdefault("endpoints", []):  # required: readers count on the list
+    for endpoint in endpoint_slice.setdefault("endpoints", None) or ():
         endpoint.setdefault("conditions", {})
 
 

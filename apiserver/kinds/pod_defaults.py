@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.kinds.pod_resources import default_pod_resources
-from apiserver.kinds.volume_defaults import default_field_ref, default_volume, pull_policy, set_missing
+from apiserver.kinds.strategy import round_amounts, set_missing
+from apiserver.kinds.volume_defaults import default_field_ref, default_volume, pull_policy
 
 Object = dict[str, Any]
 
@@ -63,14 +64,20 @@ def _default_requests(resources: Object) -> None:
 
 
 def _default_container(container: Object) -> None:
-    container.setdefault("resources", {})
+    resources = container.setdefault("resources", {})
+    if resources:
+        round_amounts(resources.get("limits"))
+        round_amounts(resources.get("requests"))
     set_missing(container, "terminationMessagePath", "/dev/termination-log")
     set_missing(container, "terminationMessagePolicy", "File")
     set_missing(container, "imagePullPolicy", pull_policy(container.get("image", "")))
     for port in container.get("ports") or ():
         set_missing(port, "protocol", "TCP")
     for variable in container.get("env") or ():
-        default_field_ref(variable.get("valueFrom") or {})
+        source = variable.get("valueFrom") or {}
+        default_field_ref(source)
+        if source.get("fileKeyRef") is not None:
+            source["fileKeyRef"].setdefault("optional", False)
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         if name in container:
             _default_probe(container[name])

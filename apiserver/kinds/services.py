@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from apiserver.kinds.resource import read_text
-from apiserver.kinds.strategy import keep_status
-from apiserver.kinds.volume_defaults import set_missing
+from apiserver.kinds.strategy import keep_status, set_missing
 
 Object = dict[str, Any]
 
@@ -48,6 +47,9 @@ def defaults(service: Object) -> None:
         set_missing(spec, "externalTrafficPolicy", "Cluster")
     if spec["type"] == LOAD_BALANCER:
         spec.setdefault("allocateLoadBalancerNodePorts", True)
+        for ingress in ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
+            if ingress.get("ip"):
+                ingress.setdefault("ipMode", "VIP")
     if spec["type"] != EXTERNAL_NAME:
         set_missing(spec, "internalTrafficPolicy", "Cluster")
 

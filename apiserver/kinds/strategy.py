@@ -7,10 +7,11 @@ changes `old`.
 
 from __future__ import annotations
 
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from apiserver.errors import Cause
-from apiserver.meta import Column, age
+from apiserver.meta import Column, age, format_quantity, parse_quantity
 
 Object = dict[str, Any]
 
@@ -26,6 +27,23 @@ def nothing_on_delete(obj: Object, now: str) -> None:
     """prepare_delete of kinds whose deletion nobody else has to finish."""
 
 
+def set_missing(obj: Object, field: str, value: Any) -> None:
+    """Sets a field that is absent or, as Go cannot tell the two apart, empty."""
+    if not obj.get(field):
+        obj[field] = value
+
+
+_MILLI = Decimal("0.001")
+
+
+def round_amounts(amounts: Object | None) -> None:
+    """A resource list is kept in thousandths: what is finer is rounded up. Canonical text says it in its last letter."""
+    for name, text in (amounts or {}).items():
+        if text[-1:] in "nu" and amounts is not None:
+            thousandths = (parse_quantity(text) / _MILLI).to_integral_value(ROUND_CEILING)
+            amounts[name] = format_quantity(thousandths * _MILLI, "DecimalSI")
+
+
 def no_defaults(obj: Object) -> None:
     """A kind without defaults."""
 
@@ -33,6 +51,11 @@ def no_defaults(obj: Object) -> None:
 def drop_status(obj: Object) -> None:
     """prepare_create: what a client says about status is not true yet."""
     obj.pop("status", None)
+
+
+def default_spec(obj: Object) -> None:
+    """defaults of kinds that have none but an object `spec`, which is always written out."""
+    obj.setdefault("spec", {})
 
 
 def empty_status(obj: Object) -> None:

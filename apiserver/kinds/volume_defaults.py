@@ -1,13 +1,14 @@
 """What the API server fills into volumes: those of pods, and persistent ones.
 
-Source: Kubernetes pkg/apis/core/v1/defaults.go, and the defaults that its types declare. This module stands below
-`pod_defaults`, and also has what both need.
+Source: Kubernetes pkg/apis/core/v1/defaults.go, and the defaults that its types declare.
 """
 
 from __future__ import annotations
 
 import re
 from typing import Any
+
+from apiserver.kinds.strategy import round_amounts, set_missing
 
 Object = dict[str, Any]
 
@@ -24,12 +25,6 @@ _SOURCE_DEFAULTS: dict[str, Object] = {
 
 _DIGEST = re.compile(r"@[A-Za-z0-9_+.-]+:[0-9a-fA-F]{32,}$")
 _TAG = re.compile(r":([\w][\w.-]*)$")
-
-
-def set_missing(obj: Object, field: str, value: Any) -> None:
-    """Sets a field that is absent or, as Go cannot tell the two apart, empty."""
-    if not obj.get(field):
-        obj[field] = value
 
 
 def pull_policy(image: str) -> str:
@@ -79,7 +74,9 @@ def _default_source(source: Object) -> None:
 
 def default_claim_spec(spec: Object) -> None:
     spec.setdefault("volumeMode", "Filesystem")
-    spec.setdefault("resources", {})
+    resources = spec.setdefault("resources", {})
+    round_amounts(resources.get("requests"))
+    round_amounts(resources.get("limits"))
 
 
 def default_persistent_volume(volume: Object) -> None:
@@ -87,6 +84,7 @@ def default_persistent_volume(volume: Object) -> None:
     set_missing(spec, "persistentVolumeReclaimPolicy", "Retain")
     spec.setdefault("volumeMode", "Filesystem")
     _default_source(spec)
+    round_amounts(spec.get("capacity"))
     set_missing(volume.setdefault("status", {}), "phase", "Pending")
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.kinds.pod_defaults import default_pod_template
-from apiserver.kinds.strategy import keep_status, replace_status, spec_changed
-from apiserver.kinds.volume_defaults import default_claim, set_missing
+from apiserver.kinds.strategy import keep_status, replace_status, set_missing, spec_changed
+from apiserver.kinds.volume_defaults import default_claim
 
 Object = dict[str, Any]
 

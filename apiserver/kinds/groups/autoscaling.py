@@ -10,7 +10,7 @@ from typing import Any
 from apiserver.kinds import autoscaler_versions
 from apiserver.kinds.declaring import declare
 from apiserver.kinds.rows.autoscaling import AUTOSCALER
-from apiserver.kinds.volume_defaults import set_missing
+from apiserver.kinds.strategy import set_missing
 from apiserver.meta import deep_copy
 
 Object = dict[str, Any]

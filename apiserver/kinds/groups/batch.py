@@ -12,8 +12,7 @@ from apiserver.kinds.declaring import declare
 from apiserver.kinds.pod_defaults import default_pod_template
 from apiserver.kinds.resource import read_text
 from apiserver.kinds.rows import apps as rows
-from apiserver.kinds.strategy import empty_status
-from apiserver.kinds.volume_defaults import set_missing
+from apiserver.kinds.strategy import empty_status, set_missing
 
 Object = dict[str, Any]
 

@@ -28,7 +28,7 @@ Object = dict[str, Any]
 
 def default_limit_range(limit_range: Object) -> None:
     """What a container is limited to by default is the maximum, what it requests is that limit, or else the minimum."""
-    for item in limit_range.setdefault("spec", {}).get("limits") or ():
+    for item in limit_range.setdefault("spec", {}).setdefault("limits", None) or ():
         if item.get("type") != "Container":
             continue
         default, request = dict(item.get("default") or {}), dict(item.get("defaultRequest") or {})
@@ -37,10 +37,6 @@ def default_limit_range(limit_range: Object) -> None:
         for field, amounts in (("default", default), ("defaultRequest", request)):
             if amounts:
                 item[field] = amounts
-
-
-def default_quota(quota: Object) -> None:
-    quota.setdefault("spec", {})
 
 
 def default_pod_template_object(obj: Object) -> None:
@@ -141,7 +137,7 @@ REPLICATION_CONTROLLERS = declare(
 )
 
 RESOURCE_QUOTAS = declare(
-    "v1 resourcequotas", table=rows.RESOURCE_QUOTA, defaults=default_quota, prepare_create=strategy.empty_status
+    "v1 resourcequotas", table=rows.RESOURCE_QUOTA, defaults=strategy.default_spec, prepare_create=strategy.empty_status
 )
 
 SECRETS = declare(

@@ -6,8 +6,7 @@ from typing import Any
 
 from apiserver.kinds.declaring import declare
 from apiserver.kinds.rows import networking as rows
-from apiserver.kinds.strategy import empty_status, replace_only_status
-from apiserver.kinds.volume_defaults import set_missing
+from apiserver.kinds.strategy import default_spec, empty_status, replace_only_status, set_missing
 
 Object = dict[str, Any]
 
@@ -51,7 +50,7 @@ INGRESSES = declare(
     prepare_create=prepare_ingress,
 )
 
-IP_ADDRESSES = declare(f"{_GROUP} ipaddresses", table=rows.IP_ADDRESS)
+IP_ADDRESSES = declare(f"{_GROUP} ipaddresses", table=rows.IP_ADDRESS, defaults=default_spec)
 
 NETWORK_POLICIES = declare(
     f"{_GROUP} networkpolicies", table=rows.NETWORK_POLICY, tracks_generation=True, defaults=default_network_policy
@@ -60,6 +59,7 @@ NETWORK_POLICIES = declare(
 SERVICE_CIDRS = declare(
     f"{_GROUP} servicecidrs",
     table=rows.SERVICE_CIDR,
+    defaults=default_spec,
     prepare_create=empty_status,
     prepare_status_update=replace_only_status,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from apiserver.kinds.declaring import declare
 from apiserver.kinds.rows import administration as rows
-from apiserver.kinds.volume_defaults import set_missing
+from apiserver.kinds.strategy import set_missing
 
 Object = dict[str, Any]
 

@@ -8,8 +8,7 @@ from apiserver.kinds.declaring import declare
 from apiserver.kinds.resource import read_text
 from apiserver.kinds.rows import storage as rows
 from apiserver.kinds.rows.cells import ONLY_AGE
-from apiserver.kinds.strategy import empty_status, replace_only_status
-from apiserver.kinds.volume_defaults import set_missing
+from apiserver.kinds.strategy import default_spec, empty_status, replace_only_status, set_missing
 
 Object = dict[str, Any]
 
@@ -42,7 +41,7 @@ def default_claim_template(template: Object) -> None:
     default_claim_spec(spec.setdefault("spec", {}))
 
 
-DEVICE_CLASSES = declare(f"{_GROUP} deviceclasses", table=ONLY_AGE, tracks_generation=True)
+DEVICE_CLASSES = declare(f"{_GROUP} deviceclasses", table=ONLY_AGE, tracks_generation=True, defaults=default_spec)
 
 RESOURCE_CLAIMS = declare(
     f"{_GROUP} resourceclaims",

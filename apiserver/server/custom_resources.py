@@ -25,6 +25,7 @@ from apiserver.kinds.custom import (
     FINALIZER,
     accept_names,
     approval_condition,
+    as_terminating,
     declare_custom,
     is_true,
     remove_condition,
@@ -195,18 +196,11 @@ class CustomResources:
             if not is_true(definition, "Established"):
                 continue
             metadata, status = definition["metadata"], definition["status"]
-            is_terminating = bool(metadata.get("deletionTimestamp"))
-            depends_on = (definition["spec"], status["acceptedNames"], is_terminating)
+            depends_on = (definition["spec"], status["acceptedNames"], bool(metadata.get("deletionTimestamp")))
             known = self._declared.get(metadata["uid"])
-            if known is not None and known[0] == depends_on:
-                declared[metadata["uid"]] = known
-                continue
-            try:
-                resources = declare_custom(definition, is_terminating=is_terminating)
-            except Exception:  # another server let in what this one cannot read
-                log.exception("the definition %s cannot be served", metadata["name"])
-                resources = []
-            declared[metadata["uid"]] = (depends_on, resources)
+            if known is None or known[0] != depends_on:
+                known = (depends_on, _declare(definition, depends_on, known))
+            declared[metadata["uid"]] = known
         if declared.keys() == self._declared.keys() and all(
             declared[uid] is self._declared[uid] for uid in declared
         ):
@@ -269,6 +263,21 @@ class CustomResources:
         if not metadata["finalizers"]:
             del metadata["finalizers"]
         return definition
+
+
+def _declare(definition: Object, depends_on: Any, known: tuple[Any, list[Resource]] | None) -> list[Resource]:
+    is_terminating = depends_on[-1]
+    if known is not None and known[1] and is_terminating and known[0][:-1] == depends_on[:-1]:
+        return as_terminating(known[1])  # its watches go on, to tell of every object that goes
+    try:
+        resources = declare_custom(definition)
+        if is_terminating and not resources:  # no version is served, but its objects have to go
+            versions = [{**each, "served": each["storage"]} for each in definition["spec"]["versions"]]
+            resources = declare_custom({**definition, "spec": {**definition["spec"], "versions": versions}})
+    except Exception:  # another server let in what this one cannot read
+        log.exception("the definition %s cannot be served", definition["metadata"]["name"])
+        return []
+    return as_terminating(resources) if is_terminating else resources
 
 
 def _as_it_is(obj: Object, old: Object) -> None:

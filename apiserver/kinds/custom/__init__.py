@@ -19,7 +19,7 @@ from apiserver.kinds.custom.conditions import (
     structural_condition,
 )
 from apiserver.kinds.custom.definitions import approval_condition
-from apiserver.kinds.custom.resources import declare_custom
+from apiserver.kinds.custom.resources import as_terminating, declare_custom
 
 __all__ = [
     "DELETION_DONE",
@@ -27,6 +27,7 @@ __all__ = [
     "FINALIZER",
     "accept_names",
     "approval_condition",
+    "as_terminating",
     "declare_custom",
     "find_condition",
     "is_true",

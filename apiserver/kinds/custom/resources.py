@@ -8,6 +8,7 @@ versions changes apiVersion and nothing else (strategy None; definitions with a 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -51,7 +52,7 @@ _BLOCKING = (
 )
 
 
-def declare_custom(definition: Object, *, is_terminating: bool = False) -> list[Resource]:
+def declare_custom(definition: Object) -> list[Resource]:
     """The views of the served versions, the preferred one first. The definition must be valid, with names accepted."""
     spec, names = definition["spec"], definition["status"]["acceptedNames"]
     group, plural = spec["group"], names["plural"]
@@ -67,13 +68,18 @@ def declare_custom(definition: Object, *, is_terminating: bool = False) -> list[
         "short_names": tuple(names.get("shortNames") or ()),
         "categories": tuple(names.get("categories") or ()),
         "own_list_kind": names.get("listKind") or f"{names['kind']}List",
-        "verbs": _TERMINATING_VERBS if is_terminating else ALL_VERBS,
+        "verbs": ALL_VERBS,
         "tracks_generation": True,
         "unconditional_update": False,
         "is_custom": True,
     }
     hub = Resource(version=storage, schema_name=f"{group}.{storage}.{names['kind']}", **facts)
     return [_declare_version(spec, version, hub, facts) for version in versions if version.get("served")]
+
+
+def as_terminating(resources: list[Resource]) -> list[Resource]:
+    """The same resources, of the same hub and so with the same watches, where nothing can be made any more."""
+    return [replace(resource, verbs=_TERMINATING_VERBS) for resource in resources]
 
 
 def _declare_version(spec: Object, version: Object, hub: Resource, facts: dict[str, Any]) -> Resource:

@@ -375,6 +375,18 @@ async def test_deleting_a_definition_deletes_its_objects_first(api: Api):
     assert (await api.get(WIDGETS))["items"] == []
 
 
+async def test_objects_of_versions_that_nobody_can_see_go_too(api: Api):
+    await api.declare(definition())
+    await api.create(WIDGETS, widget())
+    crd = await api.get(f"{CRDS}/widgets.ex.io")
+    crd["spec"]["versions"][0]["served"] = False
+    assert (await api.call("PUT", f"{CRDS}/widgets.ex.io", crd))[0] == 200
+    await api.call("DELETE", f"{CRDS}/widgets.ex.io")
+    await api.until("widgets.ex.io", lambda seen: seen is None)
+    await api.declare(definition())
+    assert (await api.get(WIDGETS))["items"] == []
+
+
 def _let_go(obj):
     obj["metadata"].pop("finalizers", None)
     return obj

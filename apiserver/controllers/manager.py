@@ -25,6 +25,7 @@ from apiserver.client import (
     ServerUnreachableError,
     TimerClock,
 )
+from apiserver.controllers.cluster_role_aggregation import ClusterRoleAggregationController
 from apiserver.controllers.context import Context, Controller
 from apiserver.controllers.cron_job import CronJobController
 from apiserver.controllers.daemon_set import DaemonSetController
@@ -61,6 +62,7 @@ CONTROLLERS: dict[str, Callable[[Context], Controller]] = {
     "namespace-controller": NamespaceController,
     "serviceaccount-controller": ServiceAccountController,
     "root-ca-certificate-publisher-controller": RootCaController,
+    "clusterrole-aggregation-controller": ClusterRoleAggregationController,
     "endpointslice-controller": EndpointSliceController,
     "endpoints-controller": EndpointsController,
     "garbage-collector-controller": GarbageCollector,

@@ -64,6 +64,14 @@ async def test_roles_are_made_bound_and_felt(admin: Kubectl):
     assert "clusterrole.rbac.authorization.k8s.io/system:kube-scheduler" in names.splitlines()
 
 
+async def test_view_gathers_what_viewers_may(admin: Kubectl):
+    await admin("create", "rolebinding", "viewers", "--clusterrole=view", "--user=ada")
+    async with asyncio.timeout(30):
+        while (await admin.run("auth", "can-i", "list", "deployments.apps", "--as", "ada")).code:
+            pass
+    assert (await admin.run("auth", "can-i", "list", "secrets", "--as", "ada")).out == "no\n"
+
+
 async def test_the_python_client_comes_with_the_token_of_a_service_account(
     admin: Kubectl, secured: LocalCluster, tmp_path
 ):

@@ -22,7 +22,15 @@ from apiserver.http.reviews import (
     review_token,
 )
 from apiserver.http.routes import Target
-from apiserver.http.subresources import get_scale, patch_scale, post_binding, post_eviction, put_finalize, put_scale
+from apiserver.http.subresources import (
+    get_scale,
+    patch_scale,
+    post_binding,
+    post_binding_by_name,
+    post_eviction,
+    put_finalize,
+    put_scale,
+)
 from apiserver.http.writing import create, delete, delete_collection, patch, update
 from apiserver.registry import Registry
 
@@ -44,6 +52,8 @@ SUBRESOURCES: dict[str, dict[str, tuple[str, Handler]]] = {
     "scale": {"GET": ("get", get_scale), "PUT": ("update", put_scale), "PATCH": ("patch", patch_scale)},
     "binding": {"POST": ("create", post_binding)},
     "eviction": {"POST": ("create", post_eviction)},
+    "ephemeralcontainers": {"GET": ("get", get), "PUT": ("update", update), "PATCH": ("patch", patch)},
+    "resize": {"GET": ("get", get), "PUT": ("update", update), "PATCH": ("patch", patch)},
     "finalize": {"PUT": ("update", put_finalize)},
     "log": {"GET": ("get", get_log)},
     "exec": {"GET": ("get", refuse_session), "POST": ("create", refuse_session)},
@@ -54,6 +64,7 @@ SUBRESOURCES: dict[str, dict[str, tuple[str, Handler]]] = {
 
 # Resources that are answered, not stored, by (group, plural); those that are not here are 405.
 VIRTUAL: dict[tuple[str, str], dict[str, tuple[str, Handler]]] = {
+    ("", "bindings"): {"POST": ("create", post_binding_by_name)},
     ("", "componentstatuses"): {"GET": ("get", read_component_statuses)},
     ("authentication.k8s.io", "selfsubjectreviews"): {"POST": ("create", review_self)},
     ("authentication.k8s.io", "tokenreviews"): {"POST": ("create", review_token)},

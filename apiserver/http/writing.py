@@ -23,9 +23,10 @@ from apiserver.http.media import Wanted, patch_type
 from apiserver.http.messages import Object, Request, Response
 from apiserver.http.query import parse_bool, parse_selection
 from apiserver.http.routes import Target
-from apiserver.kinds import Resource, decode_object
+from apiserver.kinds import decode_object
 from apiserver.meta import (
     Decoded,
+    Type,
     decode_json,
     decode_yaml,
     deep_copy,
@@ -65,7 +66,7 @@ async def update(registry: Registry, request: Request, target: Target) -> Respon
     options = write_options(request, "UpdateOptions")
     wanted = wanted_of(request, resource, READ_FORMS)
     body = read_object(request, resource, options.field_validation)
-    _check_names(target, body.obj)
+    check_names(target, body.obj)
     try:
         stored = await registry.update(
             resource,
@@ -84,7 +85,7 @@ async def update(registry: Registry, request: Request, target: Target) -> Respon
     return warned(answer(registry, target, stored, wanted, request), resource, body.warnings)
 
 
-def _check_names(target: Target, obj: Object) -> None:
+def check_names(target: Target, obj: Object) -> None:
     metadata = obj["metadata"]
     name, namespace = metadata.get("name"), metadata.get("namespace")
     if name and name != target.name:
@@ -106,7 +107,7 @@ async def patch(registry: Registry, request: Request, target: Target) -> Respons
         return await _apply(registry, request, target, options, wanted)
     if kind == "strategic" and resource.is_custom:
         raise unsupported_media_type(CUSTOM_PATCHES)
-    apply, duplicates = read_patch(kind, request.body, resource)
+    apply, duplicates = read_patch(kind, request.body, resource.schema)
     warnings: list[str] = []
 
     def change(old: Object) -> Object:
@@ -168,14 +169,13 @@ def read_configuration(body: bytes, field_validation: str) -> tuple[Object, list
     return decoded.obj, [text]
 
 
-def read_patch(kind: str, body: bytes, resource: Resource | None) -> tuple[Callable[[Object], Any], tuple[str, ...]]:
+def read_patch(kind: str, body: bytes, schema: Type | None) -> tuple[Callable[[Object], Any], tuple[str, ...]]:
     """(old object → new, duplicate fields of the patch). Raises BadRequest for a body that is no patch of its kind."""
     if kind == "json":
         operations = parse_json(body)
         return lambda old: json_patch(old, operations), ()
     decoded: Decoded = decode_json(body)
     if kind == "strategic":
-        schema = resource.schema if resource is not None else None
         return lambda old: strategic_merge(old, decoded.obj, schema), decoded.duplicates
     return lambda old: merge_patch(old, decoded.obj), decoded.duplicates
 

@@ -28,7 +28,7 @@ from apiserver.kinds.discovery import (
 )
 from apiserver.kinds.openapi import OpenApiDocument, document_path, openapi_document, openapi_index
 from apiserver.kinds.placement import HARD_EFFECTS, node_matches, term_matches, tolerates, toleration_matches
-from apiserver.kinds.resource import METADATA_LABELS, Resource, ScalePaths, Subresource
+from apiserver.kinds.resource import METADATA_LABELS, Part, Resource, ScalePaths, Subresource
 from apiserver.kinds.scaling import apply_scale, scale_of, validate_scale
 from apiserver.kinds.schemas import find_type, types
 
@@ -41,6 +41,7 @@ __all__ = [
     "Body",
     "Catalog",
     "OpenApiDocument",
+    "Part",
     "Resource",
     "ScalePaths",
     "Subresource",

@@ -60,6 +60,13 @@ class ScalePaths(NamedTuple):
     selector_is_text: bool = False
 
 
+class Part(NamedTuple):
+    """How a subresource that is a part of the object is written: in place of prepare_update and validate_update."""
+
+    prepare: Callable[[Object, Object], None]
+    validate_update: Callable[[Object, Object], list[Cause]]
+
+
 def read_text(*path: str, default: str = "") -> Callable[[Object], str]:
     """Reads a scalar as the text that a field selector compares with."""
 
@@ -114,6 +121,7 @@ class Resource:
     field_labels: Mapping[str, Callable[[Object], str]] = field(default_factory=dict)
     validate_change: Callable[[Object, Object], list[Cause]] | None = None
     prepare_delete: Callable[[Object, str], None] = strategy.nothing_on_delete
+    parts: Mapping[str, Part] = field(default_factory=dict)  # of subresources other than status, by name
     own_list_kind: str = ""  # where it is not the kind with "List" behind it
     own_type: Callable[[], Type] | None = None  # where the type table does not have it
     openapi_schema: Mapping[str, Any] | None = None  # likewise: the openAPIV3Schema of a custom resource

@@ -32,6 +32,8 @@ from apiserver.meta.codec import (
 )
 from apiserver.meta.cron import CronError, Schedule, parse_schedule
 from apiserver.meta.field_set import Node as FieldNode
+from apiserver.meta.field_set import difference, set_of_path
+from apiserver.meta.field_set import has as has_field
 from apiserver.meta.fields import find_field, parse_path, remove_field, set_field
 from apiserver.meta.gvk import GroupVersionKind, GroupVersionResource, gvk_of, join_api_version, split_api_version
 from apiserver.meta.managed_fields import (
@@ -150,6 +152,7 @@ __all__ = [
     "decode_typed",
     "decode_yaml",
     "deep_copy",
+    "difference",
     "duplicate",
     "encode",
     "encode_managed",
@@ -162,6 +165,7 @@ __all__ = [
     "format_time",
     "generate_name",
     "gvk_of",
+    "has_field",
     "human_duration",
     "immutable",
     "int_value",
@@ -185,6 +189,7 @@ __all__ = [
     "remove_field",
     "required",
     "set_field",
+    "set_of_path",
     "shape_of",
     "shown",
     "shown_manager",

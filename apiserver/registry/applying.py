@@ -29,18 +29,7 @@ async def apply_object(
     subresource: str = "",
 ) -> tuple[Stored, bool]:
     """(the object, whether it was created). Raises Conflict for what others own, NotFound on a subresource, BadRequest."""
-    said = config.get("apiVersion")
-    if said != resource.api_version:
-        raise bad_request(
-            f"Incorrect version specified in apply patch. Specified patch version: {said or ''}, "
-            f"expected: {resource.api_version}"
-        )
-    if config.get("kind") != resource.kind:
-        raise bad_request(
-            f"the kind in the patch ({config.get('kind')}) does not match the kind expected by the server"
-        )
-    if not isinstance(config.get("metadata", {}), dict):
-        raise bad_request("metadata of the patch must be a map")
+    check_configuration(config, resource.api_version, resource.kind)
     now = format_time(registry.clock.now_s())
     writer = writer_of(resource, subresource, options, now)
     shape = shape_for(resource)
@@ -84,6 +73,19 @@ async def apply_object(
             if error.reason != "AlreadyExists":
                 raise  # else somebody was faster, and there is something to apply to
     raise conflict(resource.group, resource.plural, name)
+
+
+def check_configuration(config: Object, api_version: str, kind: str) -> None:
+    """Raises BadRequest for a configuration of something else."""
+    said = config.get("apiVersion")
+    if said != api_version:
+        raise bad_request(
+            f"Incorrect version specified in apply patch. Specified patch version: {said or ''}, expected: {api_version}"
+        )
+    if config.get("kind") != kind:
+        raise bad_request(f"the kind in the patch ({config.get('kind')}) does not match the expected kind ({kind})")
+    if not isinstance(config.get("metadata") or {}, dict):
+        raise bad_request("metadata of the patch must be a map")
 
 
 def _refresh_last_applied(metadata: Object, config: Object) -> None:

@@ -35,7 +35,7 @@ from apiserver.errors import (
     not_found,
     service_unavailable,
 )
-from apiserver.kinds import Catalog, Resource
+from apiserver.kinds import Catalog, Part, Resource
 from apiserver.meta import deep_copy, format_time, generate_name
 from apiserver.registry import deletion, metadata, ownership
 from apiserver.registry.options import DeleteOptions, WriteOptions
@@ -280,7 +280,10 @@ class Registry:
         Raises NotFound, Conflict, Invalid, Forbidden, and what `change` raises.
         """
         served, resource = resource, resource.rules
-        if prepare is None:
+        part = resource.parts.get(subresource)
+        if prepare is None and part is not None:
+            prepare = part.prepare
+        elif prepare is None:
             prepare = resource.prepare_status_update if subresource == "status" else resource.prepare_update
         for _ in range(MAX_CONFLICTS):
             async with self._serialised(resource):
@@ -302,7 +305,7 @@ class Registry:
                 prepare(obj, old.obj)
                 if resource.tracks_generation and not is_free and resource.generation_changed(obj, old.obj):
                     obj["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
-                causes = _causes_of_change(resource, obj, old.obj, is_free)
+                causes = _causes_of_change(resource, obj, old.obj, is_free, part)
                 if causes:
                     raise invalid(resource.group, resource.kind, name, causes)
                 await self._admit(attributes)
@@ -438,7 +441,9 @@ def _as_stored(resource: Resource, obj: Object) -> Object:
     return obj if resource.hub is None else resource.to_hub(obj)
 
 
-def _causes_of_change(resource: Resource, obj: Object, old: Object, is_free: bool) -> list[Cause]:
+def _causes_of_change(resource: Resource, obj: Object, old: Object, is_free: bool, part: Part | None) -> list[Cause]:
+    if part is not None:
+        return resource.validate(obj) + part.validate_update(obj, old)
     if resource.validate_change is not None:
         return resource.validate_change(obj, old)
     return resource.validate(obj) + ([] if is_free else resource.validate_update(obj, old))

@@ -1,4 +1,4 @@
-"""Subresources that are more than a part of their object: binding, eviction, scale, finalize.
+"""Subresources that are more than a part of their object: binding and finalize. eviction.py and scaling.py have the others.
 
 Each is a change of the object through Registry.update, so conflicts, validation and no-op writes are the same everywhere.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.errors import bad_request, conflict, invalid
-from apiserver.kinds import Resource, apply_scale, prepare_finalize, scale_of, validate_scale
-from apiserver.meta import deep_copy, format_time
-from apiserver.registry.options import DeleteOptions, WriteOptions
-from apiserver.registry.registry import Change, Registry
+from apiserver.kinds import Resource, prepare_finalize
+from apiserver.meta import deep_copy, format_time, not_supported, required
+from apiserver.registry.eviction import set_condition
+from apiserver.registry.metadata import check_identity
+from apiserver.registry.options import WriteOptions
+from apiserver.registry.registry import Registry
 from apiserver.storage import Stored
 
 Object = dict[str, Any]
@@ -25,37 +27,35 @@ async def bind(
     binding: Object,
     options: WriteOptions = WriteOptions(),  # noqa: B008 - immutable
 ) -> None:
-    """POST pods/NAME/binding: puts the pod on a node, once (kubernetes.md 1.9). Raises Conflict, BadRequest."""
+    """POST pods/NAME/binding: puts the pod on a node, once (kubernetes.md 1.9). Raises Conflict, BadRequest, Invalid."""
+    said = binding.get("metadata") or {}
+    if said.get("name") != name:
+        raise bad_request("name in URL does not match name in Binding object")
     target = binding.get("target") or {}
-    node = target.get("name", "")
-    if not node or target.get("kind") not in ("Node", "", None):
-        raise bad_request("target.kind must be Node and target.name must be set")
-    said = binding.get("metadata", {})
+    causes = []
+    if target.get("kind") not in ("Node", "", None):
+        causes.append(not_supported("target.kind", target["kind"], ("Node", "<empty>")))
+    if not target.get("name"):
+        causes.append(required("target.name"))
+    if causes:
+        raise invalid("", "Binding", name, causes)
 
     def change(pod: Object) -> Object:
         metadata, spec = pod["metadata"], pod["spec"]
-        if said.get("uid") and said["uid"] != metadata.get("uid"):
-            why = f"Precondition failed: UID in precondition: {said['uid']}, UID in object meta: {metadata.get('uid')}"
-            raise conflict("", "pods/binding", name, why)
+        check_identity(resource, {"metadata": {"uid": said.get("uid")}}, pod)
         if metadata.get("deletionTimestamp"):
             raise conflict("", "pods/binding", name, f"pod {name} is being deleted, cannot be assigned to a host")
         if spec.get("nodeName"):
             raise conflict("", "pods/binding", name, f'pod {name} is already assigned to node "{spec["nodeName"]}"')
         if spec.get("schedulingGates"):
             raise conflict("", "pods/binding", name, f"pod {name} has non-empty .spec.schedulingGates")
-        spec["nodeName"] = node
-        metadata.setdefault("annotations", {}).update(said.get("annotations") or {})
-        if not metadata["annotations"]:
-            del metadata["annotations"]
+        spec["nodeName"] = target["name"]
+        for field in ("annotations", "labels"):
+            if said.get(field):
+                metadata[field] = {**(metadata.get(field) or {}), **said[field]}
         status = pod.setdefault("status", {})
-        others = [c for c in status.get("conditions") or [] if c.get("type") != "PodScheduled"]
-        scheduled = {
-            "type": "PodScheduled",
-            "status": "True",
-            "lastProbeTime": None,
-            "lastTransitionTime": format_time(registry.clock.now_s()),
-        }
-        status["conditions"] = [*others, scheduled]
+        status.pop("nominatedNodeName", None)
+        set_condition(pod, "PodScheduled", format_time(registry.clock.now_s()))
         return pod
 
     await registry.update(
@@ -65,49 +65,6 @@ async def bind(
 
 def _as_it_is(obj: Object, old: Object) -> None:
     """The binding changes spec and status at once, and decides itself what."""
-
-
-async def evict(
-    registry: Registry,
-    resource: Resource,
-    namespace: str,
-    name: str,
-    eviction: Object,
-    asked: WriteOptions = WriteOptions(),  # noqa: B008 - immutable
-) -> None:
-    """POST pods/NAME/eviction: a delete. There are no disruption budgets yet that could forbid it."""
-    options = eviction.get("deleteOptions") or {}
-    grace = options.get("gracePeriodSeconds")
-    preconditions = options.get("preconditions") or {}
-    uid = preconditions.get("uid") or ""
-    await registry.delete(
-        resource, namespace, name, DeleteOptions(grace, uid=uid, dry_run=asked.dry_run, user=asked.user)
-    )
-
-
-async def write_scale(
-    registry: Registry,
-    resource: Resource,
-    namespace: str,
-    name: str,
-    change: Change,
-    options: WriteOptions = WriteOptions(),  # noqa: B008 - immutable
-) -> Object:
-    """PUT or PATCH of /scale. `change`: the Scale as it is → as it should be. -> the new Scale."""
-
-    def change_object(obj: Object) -> Object:
-        scale = change(deep_copy(scale_of(resource, obj)))
-        causes = validate_scale(scale)
-        if causes:
-            raise invalid("autoscaling", "Scale", name, causes)
-        version = (scale.get("metadata") or {}).get("resourceVersion")
-        if version and version != obj["metadata"]["resourceVersion"]:
-            raise conflict(resource.group, f"{resource.plural}/scale", name)
-        apply_scale(resource, obj, scale)
-        return obj
-
-    stored = await registry.update(resource, namespace, name, change_object, subresource="scale", options=options)
-    return scale_of(resource, stored.obj)
 
 
 async def finalize(

@@ -9,6 +9,7 @@ from apiserver.kinds import (
     configuration,
     discovered,
     pod_defaults,
+    pod_subresources,
     pods,
     services,
     strategy,
@@ -123,6 +124,7 @@ PODS = declare(
     prepare_create=pods.prepare_create,
     prepare_update=pods.prepare_update,
     prepare_status_update=pods.prepare_status_update,
+    parts=pod_subresources.PARTS,
     field_labels=pods.FIELD_LABELS,
 )
 

@@ -67,6 +67,15 @@ def already_exists(group: str, plural: str, name: str) -> StatusError:
     return StatusError(409, "AlreadyExists", message, _details(group, plural, name))
 
 
+def name_not_generated(group: str, plural: str, name: str) -> StatusError:
+    """409: every name that was made of a generateName was taken."""
+    message = (
+        f'{_qualified(group, plural)} "{name}" already exists, the server was not able to generate a unique name for the '
+        "object"
+    )
+    return StatusError(409, "AlreadyExists", message, _details(group, plural, name, retryAfterSeconds=1))
+
+
 def conflict(group: str, plural: str, name: str, why: str | None = None) -> StatusError:
     why = why or "the object has been modified; please apply your changes to the latest version and try again"
     message = f'Operation cannot be fulfilled on {_qualified(group, plural)} "{name}": {why}'

@@ -21,7 +21,7 @@ from apiserver.http.answers import (
 from apiserver.http.bodies import read_object, read_options
 from apiserver.http.media import Wanted, patch_type
 from apiserver.http.messages import Object, Request, Response
-from apiserver.http.query import parse_bool, parse_selection
+from apiserver.http.query import check_list_options, parse_bool, parse_selection, parse_wanted
 from apiserver.http.routes import Target
 from apiserver.kinds import decode_object
 from apiserver.meta import (
@@ -80,6 +80,7 @@ async def update(registry: Registry, request: Request, target: Target) -> Respon
     except StatusError as error:
         if error.reason != "NotFound" or not resource.create_on_update or target.subresource:
             raise
+        body.obj["metadata"].pop("resourceVersion", None)
         stored = await registry.create(resource, target.namespace, body.obj, options.options)
         return warned(answer(registry, target, stored, wanted, request, 201), resource, body.warnings)
     return warned(answer(registry, target, stored, wanted, request), resource, body.warnings)
@@ -119,6 +120,7 @@ async def patch(registry: Registry, request: Request, target: Target) -> Respons
         )
         if obj.get("kind") != resource.kind or obj.get("apiVersion") != resource.api_version:
             raise bad_request("the patch may not change kind or apiVersion")
+        check_names(target, obj)
         return obj
 
     stored = await registry.update(
@@ -197,8 +199,15 @@ async def delete_collection(registry: Registry, request: Request, target: Target
     resource = target.resource
     wanted = wanted_of(request, resource, LIST_FORMS)
     options = parse_delete_options(read_options(request), request.query)._replace(user=request.user)
-    selection = parse_selection(resource, target.namespace, "", request.query)
-    accepts = selection.accepts if selection.key[1:] != ("", "") else None
-    page = await registry.delete_collection(resource, target.namespace, options, accepts)
+    query = request.query
+    check_list_options(query, is_watch=False)
+    selection = parse_selection(resource, target.namespace, "", query)
+    page = await registry.delete_collection(
+        resource, target.namespace, options, selection.accepts_inside, parse_wanted(query)
+    )
     metadata: Object = {"resourceVersion": str(page.revision)}
+    if page.token:
+        metadata["continue"] = page.token
+        if page.remaining is not None:
+            metadata["remainingItemCount"] = page.remaining
     return answer_list(registry, target, page.items, metadata, wanted)

@@ -32,6 +32,7 @@ from apiserver.errors import (
     bad_request,
     conflict,
     invalid,
+    name_not_generated,
     not_found,
     service_unavailable,
 )
@@ -202,7 +203,8 @@ class Registry:
             stored = await self._try_create(resource, namespace, candidate, options, tracks)
             if stored is not None:
                 return stored
-        raise already_exists(resource.group, resource.plural, candidate["metadata"].get("name", ""))
+        refuse = name_not_generated if base else already_exists
+        raise refuse(resource.group, resource.plural, candidate["metadata"].get("name", ""))
 
     async def _try_create(
         self, resource: Resource, namespace: str, obj: Object, options: WriteOptions, tracks: Resource | None
@@ -371,10 +373,15 @@ class Registry:
         raise conflict(resource.group, resource.plural, name)
 
     async def delete_collection(
-        self, resource: Resource, namespace: str, options: DeleteOptions, accepts: Callable[[Stored], bool] | None
+        self,
+        resource: Resource,
+        namespace: str,
+        options: DeleteOptions,
+        accepts: Callable[[Stored], bool] | None,
+        wanted: Wanted = NEWEST,
     ) -> Page:
-        """Deletes what the list holds, one by one; what is gone meanwhile is passed over. -> the list."""
-        page = await self.list(resource, namespace, accepts=accepts)
+        """Deletes what the list, or a page of it, holds, one by one; what is gone meanwhile is passed over. -> the list."""
+        page = await self.list(resource, namespace, wanted, accepts=accepts)
         for stored in page.items:
             where = stored.obj["metadata"]
             try:

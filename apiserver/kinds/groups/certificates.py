@@ -10,7 +10,7 @@ from typing import Any
 from apiserver.kinds.declaring import declare
 from apiserver.kinds.resource import read_text
 from apiserver.kinds.rows import administration as rows
-from apiserver.kinds.strategy import empty_status, keep_status
+from apiserver.kinds.strategy import empty_status, keep_status, replace_status
 
 Object = dict[str, Any]
 
@@ -20,11 +20,39 @@ def prepare_update(request: Object, old: Object) -> None:
     request["spec"] = old["spec"]
 
 
+_DECISIONS = ("Approved", "Denied")
+
+
+def prepare_status_update(request: Object, old: Object) -> None:
+    """The signer writes status; whether the request is approved is not its to say."""
+    replace_status(request, old)
+    status = request.setdefault("status", {})
+    conditions = [each for each in _conditions(old) if each.get("type") in _DECISIONS]
+    conditions += [each for each in _conditions(request) if each.get("type") not in _DECISIONS]
+    status.pop("conditions", None)
+    if conditions:
+        status["conditions"] = conditions
+
+
+def prepare_approval(request: Object, old: Object) -> None:
+    """The approval subresource: conditions change, and nothing else."""
+    replace_status(request, old)
+    status = dict(old.get("status") or {})
+    status.pop("conditions", None)
+    conditions = _conditions(request)
+    request["status"] = {**status, "conditions": conditions} if conditions else status
+
+
+def _conditions(request: Object) -> list[Object]:
+    return (request.get("status") or {}).get("conditions") or []
+
+
 SIGNING_REQUESTS = declare(
     "certificates.k8s.io/v1 certificatesigningrequests",
     table=rows.SIGNING_REQUEST,
     prepare_create=empty_status,
     prepare_update=prepare_update,
+    prepare_status_update=prepare_status_update,
     field_labels={"spec.signerName": read_text("spec", "signerName")},
 )
 

@@ -41,6 +41,28 @@ def default_claim_template(template: Object) -> None:
     default_claim_spec(spec.setdefault("spec", {}))
 
 
+def prepare_claim_status(claim: Object, old: Object) -> None:
+    """What is said of a device goes with its allocation."""
+    replace_only_status(claim, old)
+    status = claim.get("status") or {}
+    released = _allocated(old) - _allocated(claim)
+    devices = status.get("devices")
+    if devices and released:
+        kept = [device for device in devices if _device(device) not in released]
+        status.pop("devices")
+        if kept:
+            status["devices"] = kept
+
+
+def _allocated(claim: Object) -> set[tuple[str, str, str]]:
+    allocation = (claim.get("status") or {}).get("allocation") or {}
+    return {_device(result) for result in (allocation.get("devices") or {}).get("results") or ()}
+
+
+def _device(said: Object) -> tuple[str, str, str]:
+    return said.get("driver", ""), said.get("pool", ""), said.get("device", "")
+
+
 DEVICE_CLASSES = declare(f"{_GROUP} deviceclasses", table=ONLY_AGE, tracks_generation=True, defaults=default_spec)
 
 RESOURCE_CLAIMS = declare(
@@ -48,7 +70,7 @@ RESOURCE_CLAIMS = declare(
     table=rows.RESOURCE_CLAIM,
     defaults=default_claim,
     prepare_create=empty_status,
-    prepare_status_update=replace_only_status,
+    prepare_status_update=prepare_claim_status,
 )
 
 RESOURCE_CLAIM_TEMPLATES = declare(f"{_GROUP} resourceclaimtemplates", table=ONLY_AGE, defaults=default_claim_template)

@@ -9,7 +9,7 @@ from typing import Any
 
 from apiserver.kinds.declaring import declare
 from apiserver.kinds.rows import storage as rows
-from apiserver.kinds.strategy import set_missing
+from apiserver.kinds.strategy import replace_only_status, set_missing
 
 Object = dict[str, Any]
 
@@ -69,6 +69,7 @@ VOLUME_ATTACHMENTS = declare(
     unconditional_update=False,
     defaults=default_attachment,
     prepare_create=prepare_attachment,
+    prepare_status_update=replace_only_status,
 )
 
 VOLUME_ATTRIBUTES_CLASSES = declare(f"{_GROUP} volumeattributesclasses", table=rows.VOLUME_ATTRIBUTES_CLASS)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from apiserver.errors import Cause, invalid
 from apiserver.http.media import OBJECT, PARTIAL, PARTIAL_LIST, TABLE, Wanted, negotiate
 from apiserver.http.messages import Object, Request, Response, bytes_response
+from apiserver.http.request_info import check_create
 from apiserver.http.routes import Target
 from apiserver.http.shaping import encode_as, shape_list, shape_one
 from apiserver.kinds import Resource, check_field_validation
@@ -58,7 +60,8 @@ def write_options(request: Request, kind: str, causes: list[Cause] | None = None
         causes.append(not_supported("dryRun", [dry_run], ("All",)))
     if causes:
         raise invalid("meta.k8s.io", kind, "", causes)
-    options = WriteOptions(dry_run == "All", manager_of(request), request.user)
+    may_create = partial(check_create, request) if request.gate.asks and request.method != "POST" else None
+    options = WriteOptions(dry_run == "All", manager_of(request), request.user, may_create)
     return Write(options, check_field_validation(query.get("fieldValidation", ""), kind))
 
 

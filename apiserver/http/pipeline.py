@@ -36,7 +36,10 @@ class Pipeline:
         address: str,
         is_store_up: Callable[[], Awaitable[bool]],
         gate: Gate | None = None,
+        *,
+        scheme: str = "http",
     ) -> None:
+        self._scheme = scheme
         self._gate = gate or open_gate()
         self._registry = registry
         self._address = address
@@ -109,7 +112,7 @@ class Pipeline:
         return discovery.openapi(request, self._registry.catalog)
 
     async def _openid(self, request: Request) -> Response | None:
-        return answer_openid(request, self._gate.accounts, f"https://{self._address}")
+        return answer_openid(request, self._gate.accounts, f"{self._scheme}://{self._address}")
 
     async def _resources(self, request: Request) -> Response | None:
         target = find_target(self._registry.catalog, request.path)

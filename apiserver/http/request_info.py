@@ -6,7 +6,7 @@ for one namespace counts as one inside of it, and a list with a field selector m
 
 from __future__ import annotations
 
-from apiserver.auth import Access
+from apiserver.auth import Access, refusal
 from apiserver.errors import StatusError
 from apiserver.http.messages import Request
 from apiserver.http.query import parse_bool
@@ -43,6 +43,13 @@ def access_of(request: Request) -> Access:
         verb = "deletecollection"
         name = _selected_name(request)
     return Access(request.user, verb, group, rest[0], namespace, name, subresource, version)
+
+
+def check_create(request: Request) -> None:
+    """A PUT or an apply of what is not there creates it: that takes the right to create. Raises Forbidden."""
+    access = access_of(request)._replace(verb="create")
+    if not request.gate.authorizer.allows(access):
+        raise refusal(access, request.gate.authorizer.decide(access).reason)
 
 
 def _selected_name(request: Request) -> str:

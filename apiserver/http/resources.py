@@ -84,6 +84,8 @@ def find_handler(method: str, target: Target) -> Handler:
         table, allowed = VIRTUAL.get((target.resource.group, target.resource.plural), {}), target.resource.verbs
     else:
         table = ITEM if target.name and not target.is_watch_path else COLLECTION
+        if target.is_watch_path and method not in ("GET", "HEAD"):
+            table = {}  # such a path was authorized as a watch
         allowed = target.resource.verbs
     found = table.get("GET" if method == "HEAD" else method)
     if found is None or found[0] not in allowed:

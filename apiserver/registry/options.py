@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from apiserver.auth import LOOPBACK_USER, User
@@ -17,11 +17,15 @@ PROPAGATIONS = ("Foreground", "Background", "Orphan")
 
 
 class WriteOptions(NamedTuple):
-    """Who writes, under which field manager, and whether it is to be stored."""
+    """Who writes, under which field manager, and whether it is to be stored.
+
+    may_create: asked where an update turns out to create the object; raises Forbidden. None: nobody needs to be asked.
+    """
 
     dry_run: bool = False
     manager: str = OWN_MANAGER
     user: User = LOOPBACK_USER
+    may_create: Callable[[], None] | None = None
 
 
 class DeleteOptions(NamedTuple):

@@ -176,6 +176,8 @@ class Registry:
 
         Raises AlreadyExists, Invalid, Forbidden, BadRequest.
         """
+        if options.may_create is not None:
+            options.may_create()
         if obj["metadata"].get("resourceVersion") and not options.dry_run:
             raise bad_request("resourceVersion should not be set on objects to be created")
         metadata.check_address(resource, obj, namespace, "")

@@ -71,7 +71,10 @@ class ApiServer:
         try:
             host, port = listening.getsockname()[:2]
             tls = self._build_tls()
-            self._pipeline = Pipeline(self._registry, f"{host}:{port}", self._is_store_up, self._access.gate)
+            scheme = "http" if tls is None else "https"
+            self._pipeline = Pipeline(
+                self._registry, f"{host}:{port}", self._is_store_up, self._access.gate, scheme=scheme
+            )
             await bootstrap(self._catalog, self._registry, host, port)
             # Before anybody lists: a watch from a list's revision must find the cache there already.
             stored = [resource for resource in self._catalog.resources() if not resource.is_virtual]
@@ -85,7 +88,6 @@ class ApiServer:
             listening.close()
             await self.stop()
             raise
-        scheme = "http" if tls is None else "https"
         reached = WILDCARDS.get(host, host)
         self.url = f"{scheme}://[{reached}]:{port}" if ":" in reached else f"{scheme}://{reached}:{port}"
         if tls is not None:

@@ -40,7 +40,7 @@ async def ask(
     """(status, body) of a request in the same process, as this user."""
     transport = server.in_process_transport(user)
     pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    if body is not None:
+    if body is not None and "Content_Type" not in headers:
         pairs.append(("Content-Type", "application/json"))
     sent = b"" if body is None else json.dumps(body).encode()
     path, _, query = path.partition("?")

@@ -183,3 +183,42 @@ async def test_a_second_server_on_the_store_changes_nothing(server):
         await second.stop()
     versions = [[obj["metadata"]["resourceVersion"] for obj in each["items"]] for each in (before, after)]
     assert versions[0] == versions[1]
+
+
+async def test_what_is_put_or_applied_and_not_there_takes_the_right_to_create(server):
+    await make(server, "clusterroles", role("changer", rule(["update", "patch"], "", ["configmaps", "events"]),
+               rule(["update"], "coordination.k8s.io", ["leases"])))  # fmt: skip
+    await make(server, "clusterrolebindings", binding("b", "ClusterRole", "changer", "ada"))
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l"}, "spec": {}}
+    path = "/apis/coordination.k8s.io/v1/namespaces/default/leases/l"
+    status, obj = await ask(server, ADA, "PUT", path, lease)
+    assert status == 403
+    assert obj["message"] == (
+        'leases.coordination.k8s.io "l" is forbidden: User "ada" cannot create resource "leases" in API group '
+        '"coordination.k8s.io" in the namespace "default"'
+    )
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "b"}}
+    applied = {"Content_Type": "application/apply-patch+yaml"}
+    path = "/api/v1/namespaces/default/configmaps/c?fieldManager=x"
+    assert (await ask(server, ADA, "PATCH", path, config, **applied))[0] == 403
+    assert (await ask(server, ADMIN_USER, "PATCH", path, config, **applied))[0] == 201
+    config["data"] = {"a": "c"}
+    assert (await ask(server, ADA, "PATCH", f"{path}&force=true", config, **applied))[0] == 200
+
+
+async def test_a_watch_path_is_good_for_a_watch_only(server):
+    await make(server, "clusterroles", role("watcher", rule(["watch"], "", ["configmaps"])))
+    await make(server, "clusterrolebindings", binding("b", "ClusterRole", "watcher", "ada"))
+    path = "/api/v1/watch/namespaces/default/configmaps"
+    for method, body in (("DELETE", None), ("POST", {"metadata": {"name": "x"}})):
+        status, obj = await ask(server, ADA, method, path, body)
+        assert (status, obj["reason"]) == (405, "MethodNotAllowed")
+
+
+async def test_whatever_asks_for_a_watch_is_authorized_as_one(server):
+    await make(server, "clusterroles", role("lister", rule(["list"], "", ["configmaps"])))
+    await make(server, "clusterrolebindings", binding("b", "ClusterRole", "lister", "ada"))
+    path = "/api/v1/namespaces/default/configmaps"
+    assert (await ask(server, ADA, "GET", path))[0] == 200
+    for text in ("1", "true", "T", "yes"):
+        assert (await ask(server, ADA, "GET", f"{path}?watch={text}"))[0] == 403

@@ -63,6 +63,7 @@ class CustomResources:
         definitions = builtin.find(GROUP, VERSION, PLURAL)
         self._definitions = definitions
         self._declared: dict[str, tuple[Any, list[Resource]]] = {}  # uid: what it depends on, resources
+        self._structural: dict[str, tuple[int, Object | None]] = {}  # uid: generation, condition NonStructuralSchema
         self._changed = asyncio.Event()
         self._is_over = False
         self._task: asyncio.Task[None] | None = None
@@ -157,7 +158,7 @@ class CustomResources:
             status = accept_names(definition, others, self._now())
             for type, condition in (
                 ("KubernetesAPIApprovalPolicyConformant", approval_condition(definition)),
-                ("NonStructuralSchema", structural_condition(definition)),
+                ("NonStructuralSchema", self._structural_condition(definition)),
             ):
                 if condition is None:
                     remove_condition(status, type)
@@ -165,7 +166,16 @@ class CustomResources:
                     set_condition(status, condition, self._now())
             made[uid] = status
             decided[uid] = {**definition, "status": status}
+        self._structural = {uid: found for uid, found in self._structural.items() if uid in made}
         return made
+
+    def _structural_condition(self, definition: Object) -> Object | None:
+        """A large schema takes a while, so once for each generation."""
+        uid, generation = definition["metadata"]["uid"], definition["metadata"].get("generation", 0)
+        known = self._structural.get(uid)
+        if known is None or known[0] != generation:
+            known = self._structural[uid] = (generation, structural_condition(definition))
+        return known[1]
 
     async def _write_status(self, definition: Object, status: Object) -> None:
         name, uid = definition["metadata"]["name"], definition["metadata"]["uid"]

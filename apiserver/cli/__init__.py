@@ -48,6 +48,9 @@ def up(
     insecure: access_flags.Insecure = False,
     scheduler_plugin: Plugins = [],  # noqa: B006
     scheduler_config: SchedulerFile = None,
+    only: Annotated[
+        str, typer.Option("--controllers", help='Names with commas; "*" = all, "-name" = not it, "" = none.')
+    ] = "*",
     log_level: LogLevel = "warning",
 ) -> None:
     """Start a whole cluster, show it, and stay up until Ctrl-C."""
@@ -58,7 +61,7 @@ def up(
     options = UpOptions(
         nodes=nodes, replicas=replicas, processes=processes, kubeconfig=kubeconfig, manifests=tuple(apply), port=port,
         store_port=store_port, host=host, plugins=tuple(scheduler_plugin), scheduler_config=scheduler_config,
-        access=access,
+        access=access, controllers=tuple(name.strip() for name in only.split(",") if name.strip()),
     )  # fmt: skip
     raise typer.Exit(run_up(options, log_level))
 

@@ -72,11 +72,11 @@ def run_serve(
 
 
 def _run_client(
-    kubeconfig: Path, log_level: str, start: Callable[[Client], Awaitable[Any]], *errors: type[Exception]
+    kubeconfig: Path, log_level: str, user_agent: str, start: Callable[[Client], Awaitable[Any]], *errors: type[Exception]
 ) -> int:
     async def command(stop: asyncio.Event) -> int:
         transport = HttpTransport.from_kubeconfig(load_kubeconfig(kubeconfig))
-        client = Client(transport)
+        client = Client(transport, user_agent=user_agent)
         try:
             return await run_until(stop, start(client))
         finally:
@@ -89,7 +89,7 @@ def run_scheduler(kubeconfig: Path, config: Path | None, plugins: Sequence[str],
     async def start(client: Client) -> None:
         await Scheduler(client, load_scheduler_config(config, plugins)).run()
 
-    return _run_client(kubeconfig, log_level, start, PluginError)
+    return _run_client(kubeconfig, log_level, "kube-scheduler/kvcluster", start, PluginError)
 
 
 def run_controllers(kubeconfig: Path, names: str, log_level: str) -> int:
@@ -101,7 +101,7 @@ def run_controllers(kubeconfig: Path, names: str, log_level: str) -> int:
             raise UsageError(f"--controllers: {cause}") from cause
         await manager.run()
 
-    return _run_client(kubeconfig, log_level, start)
+    return _run_client(kubeconfig, log_level, "kube-controller-manager/kvcluster", start)
 
 
 def run_nodes(kubeconfig: Path, count: int, stages: Path | None, log_level: str) -> int:
@@ -112,4 +112,4 @@ def run_nodes(kubeconfig: Path, count: int, stages: Path | None, log_level: str)
             raise UsageError(str(cause)) from cause
         await Fleet(client, count, loaded).run()
 
-    return _run_client(kubeconfig, log_level, start)
+    return _run_client(kubeconfig, log_level, "kubelet/kvcluster", start)

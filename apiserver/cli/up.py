@@ -51,6 +51,7 @@ class UpOptions(NamedTuple):
     plugins: tuple[str, ...]
     scheduler_config: Path | None
     access: AccessConfig = AccessConfig()
+    controllers: tuple[str, ...] = ("*",)
 
 
 def _is_free(host: str, port: int) -> bool:
@@ -79,7 +80,7 @@ def _build(options: UpOptions) -> LocalCluster | SupervisedCluster:
     if not options.processes:
         return LocalCluster(
             nodes=options.nodes, replicas=options.replicas, host=options.host, port=port, store_port=store_port,
-            scheduler=config, access=options.access,
+            scheduler=config, access=options.access, controllers=options.controllers or None,
         )  # fmt: skip
     scheduler_args = [f"--scheduler-plugin={plugin}" for plugin in options.plugins]
     if options.scheduler_config is not None:
@@ -92,6 +93,7 @@ def _build(options: UpOptions) -> LocalCluster | SupervisedCluster:
         host=options.host,
         scheduler_args=scheduler_args,
         server_args=as_arguments(options.access),
+        controllers=options.controllers,
     )
 
 

@@ -109,10 +109,13 @@ class LocalCluster:
         assert self._server is not None, "the cluster is not started"
         return self._server.credentials
 
-    def client(self, user: User = LOOPBACK_USER) -> Client:
-        """A client of the API server that uses no socket. user: whom it is taken for; by default one who may do everything."""
+    def client(self, user: User = LOOPBACK_USER, *, user_agent: str = "") -> Client:
+        """A client of the API server that uses no socket. user: whom it is taken for; by default one who may do everything.
+
+        user_agent: what managed fields say of who wrote.
+        """
         assert self._server is not None, "the cluster is not started"
-        return Client(self._server.in_process_transport(user))
+        return Client(self._server.in_process_transport(user), user_agent=user_agent)
 
     async def start(self) -> None:
         """Starts all parts, the store first. On failure everything that was started is stopped again."""
@@ -144,14 +147,16 @@ class LocalCluster:
         if self._controllers is not None:
             parts.append(("controllers", self._build_controllers(self._controllers).run))
         if self._scheduler is not None:
-            parts.append(("scheduler", Scheduler(self.client(), self._scheduler).run))
+            client = self.client(user_agent="kube-scheduler/kvcluster")
+            parts.append(("scheduler", Scheduler(client, self._scheduler).run))
         if self._nodes:
-            parts.append(("nodes", Fleet(self.client(), self._nodes).run))
+            parts.append(("nodes", Fleet(self.client(user_agent="kubelet/kvcluster"), self._nodes).run))
         for name, run in parts:
             self._supervise(name, run)
 
     def _build_controllers(self, names: Iterable[str]) -> ControllerManager:
-        return ControllerManager(self.client(), names=names, root_ca=self.credentials.ca.decode())
+        client = self.client(user_agent="kube-controller-manager/kvcluster")
+        return ControllerManager(client, names=names, root_ca=self.credentials.ca.decode())
 
     def _supervise(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:

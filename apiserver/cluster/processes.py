@@ -69,12 +69,14 @@ class SupervisedCluster:
         host: str = "127.0.0.1",
         scheduler_args: Sequence[str] = (),
         server_args: Sequence[str] = (),
+        controllers: Sequence[str] = ("*",),
     ) -> None:
         self._nodes = nodes
         self._host = host
         self._port = port
         self._scheduler_args = list(scheduler_args)
         self._server_args = list(server_args)
+        self._controllers = ",".join(controllers)
         self._folder = tempfile.TemporaryDirectory(prefix="kvcluster-")
         self._store = ProcessCluster(
             replicas=replicas, base_port=store_port, state_dir=Path(self._folder.name) / "store"
@@ -133,7 +135,9 @@ class SupervisedCluster:
             kubeconfig = self.kubeconfig_path
             self._transport = HttpTransport.from_kubeconfig(load_kubeconfig(kubeconfig))
             await self._spawn("scheduler", "scheduler", "--kubeconfig", str(kubeconfig), *self._scheduler_args)
-            await self._spawn("controllers", "controllers", "--kubeconfig", str(kubeconfig))
+            if self._controllers:
+                chosen = f"--controllers={self._controllers}"
+                await self._spawn("controllers", "controllers", "--kubeconfig", str(kubeconfig), chosen)
             if self._nodes:
                 await self._spawn("nodes", "nodes", "--kubeconfig", str(kubeconfig), "--count", str(self._nodes))
         except BaseException:

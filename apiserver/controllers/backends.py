@@ -30,6 +30,11 @@ class Backend(NamedTuple):
     def node_name(self) -> str:
         return str(self.pod["spec"].get("nodeName") or "")
 
+    def hostname(self, service: Object) -> str:
+        """The pod's name within the Service's domain, where its subdomain says that it is the Service's."""
+        spec = self.pod["spec"]
+        return str(spec.get("hostname") or "") if spec.get("subdomain") == service["metadata"]["name"] else ""
+
     def target_reference(self) -> dict[str, Any]:
         metadata = self.pod["metadata"]
         return {"kind": "Pod", "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"]}

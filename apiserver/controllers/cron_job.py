@@ -98,8 +98,13 @@ class CronJobController:
             else:
                 kept.append(reference)
         for job in known.values():
-            if not is_finished(job):
+            if is_finished(job):
+                continue
+            if SCHEDULED_AT in (job["metadata"].get("annotations") or {}):
                 kept.append(_reference(job))  # made a moment ago, before the status was written
+            else:
+                message = f"Saw a job that the controller did not create or forgot: {job['metadata']['name']}"
+                self._recorder.event(cron_job, "Warning", "UnexpectedJob", message)
         _set(status, "active", kept)
         done = [job["status"]["completionTime"] for job in jobs if find_true(job, "Complete")]
         latest = max([*done, status.get("lastSuccessfulTime") or ""])

@@ -143,16 +143,18 @@ class EndpointSliceController:
                 ],
             },
             "addressType": "IPv4",
-            "endpoints": [self._endpoint(backend) for backend in backends],
+            "endpoints": [self._endpoint(service, backend) for backend in backends],
             "ports": [_port(port) for port in ports],
         }
 
-    def _endpoint(self, backend: Backend) -> Object:
+    def _endpoint(self, service: Object, backend: Backend) -> Object:
         endpoint: Object = {
             "addresses": [backend.address],
             "conditions": {"ready": backend.ready, "serving": backend.serving, "terminating": backend.terminating},
             "targetRef": backend.target_reference(),
         }
+        if backend.hostname(service):
+            endpoint["hostname"] = backend.hostname(service)
         if backend.node_name:
             endpoint["nodeName"] = backend.node_name
             zone = _zone(self._nodes.get(backend.node_name))

@@ -1,6 +1,7 @@
 """Endpoints: the older form of EndpointSlices, one object a Service. Deprecated, and still read by many.
 
-Pods on their way out are in neither list. Pods with the same ports share a subset.
+Pods on their way out are in neither list. Pods with the same ports share a subset. More than MAX_ADDRESSES are cut off, and
+an annotation says so.
 Source of the rules: Kubernetes pkg/controller/endpoint.
 """
 
@@ -17,6 +18,8 @@ from apiserver.errors import StatusError
 ENDPOINTS = resource_name("endpoints")
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 MANAGER = "endpoint-controller"
+OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
+MAX_ADDRESSES = 1000
 
 
 class EndpointsController:
@@ -55,6 +58,11 @@ class EndpointsController:
                 return
             updated = copy.deepcopy(current)
             updated["metadata"]["labels"] = built["metadata"]["labels"]
+            annotations = {**(updated["metadata"].get("annotations") or {}), OVER_CAPACITY: "truncated"}
+            if OVER_CAPACITY not in (built["metadata"].get("annotations") or {}):
+                del annotations[OVER_CAPACITY]
+            if annotations or updated["metadata"].get("annotations"):
+                updated["metadata"]["annotations"] = annotations
             if built["subsets"] or updated.get("subsets"):
                 updated["subsets"] = built["subsets"]
             if updated != current:
@@ -79,21 +87,27 @@ def _build(service: Object, backends: list[Backend]) -> Object:
     if is_headless(service):
         labels[HEADLESS] = ""
     groups: dict[tuple[BackendPort, ...], list[Backend]] = {}
-    for backend in backends:
-        if not backend.terminating or backend.ready:
-            groups.setdefault(backend.ports, []).append(backend)
+    shown = [backend for backend in backends if not backend.terminating or backend.ready]
+    # Where there is not room for all, those that are ready go first.
+    for backend in sorted(shown, key=lambda b: not b.ready)[:MAX_ADDRESSES] if len(shown) > MAX_ADDRESSES else shown:
+        groups.setdefault(backend.ports, []).append(backend)
+    made: Object = {"name": metadata["name"], "namespace": metadata["namespace"], "labels": labels}
+    if len(shown) > MAX_ADDRESSES:
+        made["annotations"] = {OVER_CAPACITY: "truncated"}
     return {
         "apiVersion": "v1",
         "kind": "Endpoints",
-        "metadata": {"name": metadata["name"], "namespace": metadata["namespace"], "labels": labels},
-        "subsets": [_subset(ports, group) for ports, group in groups.items()],
+        "metadata": made,
+        "subsets": [_subset(service, ports, group) for ports, group in groups.items()],
     }
 
 
-def _subset(ports: tuple[BackendPort, ...], backends: list[Backend]) -> Object:
+def _subset(service: Object, ports: tuple[BackendPort, ...], backends: list[Backend]) -> Object:
     lists: dict[str, Objects] = {"addresses": [], "notReadyAddresses": []}
     for backend in backends:
         address: Object = {"ip": backend.address, "targetRef": backend.target_reference()}
+        if backend.hostname(service):
+            address["hostname"] = backend.hostname(service)
         if backend.node_name:
             address["nodeName"] = backend.node_name
         lists["addresses" if backend.ready else "notReadyAddresses"].append(address)

@@ -5,8 +5,8 @@
                               └────back-off────────┘
 
 Workers start when every informer has its first list, so that no reconcile mistakes "not seen yet" for "not there". A
-reconcile that raises is tried again with back-off, for ever; a Conflict is the ordinary case of it (the informer was
-behind) and is not worth a line in the log.
+reconcile that raises is tried again with back-off, for ever; a Conflict or a NotFound is the ordinary case of it (the informer
+was behind) and is not worth a line in the log.
 Names are kube-controller-manager's, and so is the language of `names`: "*" all, "name" this one, "-name" not this one.
 """
 
@@ -148,7 +148,13 @@ async def _work(name: str, controller: Controller) -> None:
 
 def _report(name: str, key: str, error: Exception) -> None:
     if isinstance(error, StatusError):
-        log.log(logging.DEBUG if error.reason == "Conflict" else logging.WARNING, "%s %s: %s", name, key, error)
+        log.log(
+            logging.DEBUG if error.reason in ("Conflict", "NotFound") else logging.WARNING,
+            "%s %s: %s",
+            name,
+            key,
+            error,
+        )
     elif isinstance(error, ServerUnreachableError):
         log.warning("%s %s: %s", name, key, error)
     else:

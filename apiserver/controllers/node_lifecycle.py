@@ -6,8 +6,9 @@
 
 Time is this process's own since it last saw the lease change; the times written in the lease are another machine's.
 Taints follow the Ready condition: False = node.kubernetes.io/not-ready, Unknown = node.kubernetes.io/unreachable, each with
-NoSchedule and NoExecute; True = neither. Pods of a silent node are marked not ready, so that Services leave them out.
-Not here: the eviction of pods that do not tolerate NoExecute, zones, rate limits, the taints of other conditions.
+NoSchedule and NoExecute; True = neither. The other conditions, and being cordoned, are NoSchedule taints (_PRESSURES).
+Pods of a silent node are marked not ready, so that Services leave them out.
+Not here: the eviction of pods that do not tolerate NoExecute (taint_eviction), zones, rate limits.
 Source of the rules: Kubernetes pkg/controller/nodelifecycle.
 """
 
@@ -28,6 +29,14 @@ GRACE_S = 50.0
 STARTUP_GRACE_S = 60.0
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
+UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+_PRESSURES = {
+    "MemoryPressure": "node.kubernetes.io/memory-pressure",
+    "DiskPressure": "node.kubernetes.io/disk-pressure",
+    "PIDPressure": "node.kubernetes.io/pid-pressure",
+    "NetworkUnavailable": "node.kubernetes.io/network-unavailable",
+}
+_OURS = (NOT_READY, UNREACHABLE, UNSCHEDULABLE, *_PRESSURES.values())
 _NODE_INDEX = "node"
 
 
@@ -43,6 +52,7 @@ class NodeLifecycleController:
         self._nodes = context.informers.informer(NODES)
         self._leases = context.informers.informer(LEASES)
         self._pods = context.informers.informer(PODS)
+        self._recorder = context.recorder("node-controller")
         self._heard_s: dict[str, float] = {}
         self._grace_s: dict[str, float] = {}
         self._pods.store.add_index(_NODE_INDEX, lambda pod: ((pod.get("spec") or {}).get("nodeName") or "",))
@@ -54,16 +64,23 @@ class NodeLifecycleController:
         if name not in self._heard_s:
             self._heard_s[name] = self._clock.monotonic_s()
             self._grace_s[name] = STARTUP_GRACE_S
+            message = f"Node {name} event: Registered Node {name} in Controller"
+            self._recorder.event(node, "Normal", "RegisteredNode", message)
         self.queue.add(name)
 
     def _node_updated(self, old: Object, node: Object) -> None:
         if (old.get("status") or {}).get("conditions") != (node.get("status") or {}).get("conditions"):
             # The node itself spoke (or we did, about it).
             self.queue.add(node["metadata"]["name"])
-        elif (old.get("spec") or {}).get("taints") != (node.get("spec") or {}).get("taints"):
+        elif any(
+            (old.get("spec") or {}).get(f) != (node.get("spec") or {}).get(f) for f in ("taints", "unschedulable")
+        ):
             self.queue.add(node["metadata"]["name"])
 
     def _node_deleted(self, node: Object) -> None:
+        name = node["metadata"]["name"]
+        message = f"Node {name} event: Removing Node {name} from Controller"
+        self._recorder.event(node, "Normal", "RemovingNode", message)
         self._heard_s.pop(node["metadata"]["name"], None)
         self._grace_s.pop(node["metadata"]["name"], None)
 
@@ -115,6 +132,9 @@ class NodeLifecycleController:
                 }
             )
         if conditions:
+            name = node["metadata"]["name"]
+            message = f"Node {name} status is now: NodeNotReady"
+            self._recorder.event(node, "Normal", "NodeNotReady", message)
             await self._client.patch_status(NODES, node["metadata"]["name"], {"status": {"conditions": conditions}})
 
     async def _mark_not_ready(self, pod: Object) -> None:
@@ -130,18 +150,18 @@ class NodeLifecycleController:
                 raise
 
     async def _set_taints(self, node: Object, ready: str) -> None:
-        """Replaces the two taints that are ours and leaves the others as they are. A compare-and-swap."""
+        """Replaces the taints that are ours and leaves the others as they are. A compare-and-swap."""
         current: Objects = (node.get("spec") or {}).get("taints") or []
-        kept = [taint for taint in current if taint["key"] not in (NOT_READY, UNREACHABLE)]
-        wanted = {"False": NOT_READY, "Unknown": UNREACHABLE}.get(ready)
+        kept = [taint for taint in current if taint["key"] not in _OURS]
+        wanted = [(key, "NoSchedule") for key in _pressures(node)]
+        told = {"False": NOT_READY, "Unknown": UNREACHABLE}.get(ready)
+        if told is not None:
+            wanted += [(told, "NoSchedule"), (told, "NoExecute")]
         ours: Objects = []
-        if wanted is not None:
-            for effect in ("NoSchedule", "NoExecute"):
-                old = [taint for taint in current if (taint["key"], taint["effect"]) == (wanted, effect)]
-                fresh: Object = {"key": wanted, "effect": effect}
-                if effect == "NoExecute":
-                    fresh["timeAdded"] = format_time(self._clock.now_s())
-                ours.append(old[0] if old else fresh)
+        for key, effect in wanted:
+            old = [taint for taint in current if (taint["key"], taint["effect"]) == (key, effect)]
+            fresh: Object = {"key": key, "effect": effect, "timeAdded": format_time(self._clock.now_s())}
+            ours.append(old[0] if old else fresh)
         taints = kept + ours
         if sorted(map(_identity, taints)) == sorted(map(_identity, current)):
             return
@@ -154,6 +174,12 @@ class NodeLifecycleController:
         except StatusError as error:
             if error.reason != "NotFound":
                 raise
+
+
+def _pressures(node: Object) -> list[str]:
+    """The keys of the taints that the conditions and the cordon call for."""
+    held = [key for type, key in _PRESSURES.items() if (find_condition(node, type) or {}).get("status") == "True"]
+    return [*held, UNSCHEDULABLE] if (node.get("spec") or {}).get("unschedulable") else held
 
 
 def _identity(taint: Object) -> tuple[str, str]:

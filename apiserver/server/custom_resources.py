@@ -282,7 +282,7 @@ def _declare(definition: Object, depends_on: Any, known: tuple[Any, list[Resourc
     try:
         resources = declare_custom(definition)
         if is_terminating and not resources:  # no version is served, but its objects have to go
-            versions = [{**each, "served": each["storage"]} for each in definition["spec"]["versions"]]
+            versions = [{**each, "served": each.get("storage", False)} for each in definition["spec"]["versions"]]
             resources = declare_custom({**definition, "spec": {**definition["spec"], "versions": versions}})
     except Exception:  # another server let in what this one cannot read
         log.exception("the definition %s cannot be served", definition["metadata"]["name"])

@@ -108,7 +108,7 @@ def prepare_delete(definition: Object, now: str) -> None:
 
 
 def _storage_versions(definition: Object) -> list[str]:
-    return [version["name"] for version in definition["spec"].get("versions") or () if version.get("storage")]
+    return [version.get("name", "") for version in definition["spec"].get("versions") or () if version.get("storage")]
 
 
 def validate(definition: Object) -> list[Cause]:
@@ -148,7 +148,7 @@ def _validate_stored_versions(spec: Object, status: Object) -> list[Cause]:
     stored = status.get("storedVersions") or []
     if not stored:
         return [invalid(where, stored, "must have at least one stored version")]
-    known = [version["name"] for version in spec.get("versions") or ()]
+    known = [version.get("name", "") for version in spec.get("versions") or ()]
     causes = []
     for index, name in enumerate(stored):
         if name not in known:
@@ -159,7 +159,7 @@ def _validate_stored_versions(spec: Object, status: Object) -> list[Cause]:
             )
             causes.append(invalid(at(where, index), name, why))
     for version in spec.get("versions") or ():
-        if version.get("storage") and version["name"] not in stored:
+        if version.get("storage") and version.get("name", "") not in stored:
             causes.append(invalid(where, stored, f"must have the storage version {version['name']}"))
     return causes
 

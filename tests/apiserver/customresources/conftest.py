@@ -108,16 +108,21 @@ class Api:
         await self.create(CRDS, body)
         return await self.until(body["metadata"]["name"], lambda crd: condition(crd, "Established") == "True")
 
-    async def until(self, name: str, holds: Any) -> Any:
-        """Watches a definition until something holds of it; None as its last state means that it is gone."""
-        query = f"?watch=1&fieldSelector=metadata.name%3D{name}"
-        async with self.session.get(self.server.url + CRDS + query) as answer:
-            async with asyncio.timeout(20):
-                async for line in answer.content:
-                    event = json.loads(line)
-                    seen = None if event["type"] == "DELETED" else event["object"]
-                    if holds(seen):
-                        return seen
+    async def until(self, name: str, holds: Callable[[Any], bool]) -> Any:
+        """The definition, once something holds of it; None stands for one that is gone."""
+        selector = f"fieldSelector=metadata.name%3D{name}"
+        listed = await self.get(f"{CRDS}?{selector}")
+        seen = listed["items"][0] if listed["items"] else None
+        if holds(seen):
+            return seen
+        version = listed["metadata"]["resourceVersion"]
+        url = f"{self.server.url}{CRDS}?watch=1&{selector}&resourceVersion={version}"
+        async with asyncio.timeout(20), self.session.get(url) as answer:
+            async for line in answer.content:
+                event = json.loads(line)
+                seen = None if event["type"] == "DELETED" else event["object"]
+                if holds(seen):
+                    return seen
         raise AssertionError("the watch ended")
 
 

@@ -26,7 +26,14 @@ from apiserver.kinds.discovery import (
     find_api_group,
     find_api_resource_list,
 )
-from apiserver.kinds.openapi import OpenApiDocument, document_path, openapi_document, openapi_index
+from apiserver.kinds.openapi import (
+    OpenApiDocument,
+    document_path,
+    openapi_document,
+    openapi_index,
+    openapi_v2_document,
+)
+from apiserver.kinds.openapi_custom import published_name, published_schema
 from apiserver.kinds.placement import HARD_EFFECTS, node_matches, term_matches, tolerates, toleration_matches
 from apiserver.kinds.resource import METADATA_LABELS, Part, Resource, ScalePaths, Subresource
 from apiserver.kinds.scaling import apply_scale, scale_of, validate_scale
@@ -63,7 +70,10 @@ __all__ = [
     "node_matches",
     "openapi_document",
     "openapi_index",
+    "openapi_v2_document",
     "prepare_finalize",
+    "published_name",
+    "published_schema",
     "scale_of",
     "term_matches",
     "tolerates",

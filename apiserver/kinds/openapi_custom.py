@@ -1,28 +1,35 @@
-"""Custom resources in OpenAPI documents: the schema that their definition declares, with what every object has.
+"""The schema of a custom resource as it is published: from its definition's openAPIV3Schema to OpenAPI v3 and v2.
 
-    published_name(resource)     "com.example.stable.v1.CronTab" of CronTab in stable.example.com/v1
-    published_schema(resource)   for OpenAPI v3; `for_v2` without what OpenAPI v2 cannot say
+    published_name(resource)             "com.example.stable.v1.CronTab" of CronTab in stable.example.com/v1
+    published_schema(resource, V2)       the schema of the whole object, under that name
 
-Version 2 knows no alternatives and no null: allOf, anyOf, oneOf, not and nullable are left out, and whatever preserves unknown
-fields is published without a schema, as kube-apiserver does for the clients that validate by it.
+v3 says everything. v2 says less, for what is left out either does not exist there or makes kubectl refuse what the server takes:
+values of several types lose their type, objects with unknown fields their properties, and logical combinations are dropped.
+In both, `metadata` is ObjectMeta, and an embedded resource has apiVersion, kind and metadata. Source of the rules: Kubernetes
+1.36, apiextensions-apiserver, controller/openapi/builder and v2.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from apiserver.kinds.openapi_schemas import GVK, META, V2, V3, Schema, gvk, reference
 from apiserver.kinds.resource import Resource
 
-Object = dict[str, Any]
-
-GVK = "x-kubernetes-group-version-kind"
-_META = "io.k8s.apimachinery.pkg.apis.meta.v1"
-_PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _EMBEDDED = "x-kubernetes-embedded-resource"
-_NOT_IN_V2 = (
-    "allOf", "anyOf", "oneOf", "not", "nullable", "exclusiveMinimum", "exclusiveMaximum",
-    "x-kubernetes-validations",
-)  # fmt: skip
+_UNKNOWN = "x-kubernetes-preserve-unknown-fields"
+_INT_OR_STRING = "x-kubernetes-int-or-string"
+_OBJECT_META = f"{META}.ObjectMeta"
+
+# What a schema holds in itself, and how.
+_IN_ONE = ("items", "additionalProperties", "not")
+_IN_LISTS = ("allOf", "anyOf", "oneOf")
+_BY_NAME = ("properties", "patternProperties")
+# Not in v2, or not understood by the kubectl that reads v2.
+_NOT_IN_V2 = ("nullable", "anyOf", "oneOf", "allOf", "not", "default", "x-kubernetes-validations")
+
+
 _TYPE_TEXTS = {
     "apiVersion": (
         "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized "
@@ -42,46 +49,60 @@ _TYPE_TEXTS = {
 
 
 def published_name(resource: Resource) -> str:
-    group = ".".join(reversed(resource.group.split(".")))
-    return f"{group}.{resource.version}.{resource.kind}"
+    return ".".join((*reversed(resource.group.split(".")), resource.version, resource.kind))
 
 
-def published_schema(resource: Resource, *, for_v2: bool = False) -> Object:
-    """The schema of the whole object, under its `published_name`."""
-    ref = "#/definitions/" if for_v2 else "#/components/schemas/"
-    schema = _publish(dict(resource.openapi_schema or {}), ref, for_v2)
-    schema.setdefault("type", "object")
-    if not (for_v2 and (resource.openapi_schema or {}).get(_PRESERVE)):
-        _add_whole_object(schema, ref, for_v2)
-    schema[GVK] = [{"group": resource.group, "version": resource.version, "kind": resource.kind}]
-    if resource.field_labels:
-        schema["x-kubernetes-selectable-fields"] = [{"fieldPath": path} for path in resource.field_labels]
-    return schema
+def published_schema(resource: Resource, dialect: str = V3) -> Schema:
+    """The schema of the whole object."""
+    schema = resource.openapi_schema
+    own: Schema = {GVK: [gvk(resource.group, resource.version, resource.kind)]}
+    if resource.field_labels and dialect == V3:
+        own["x-kubernetes-selectable-fields"] = [{"fieldPath": path} for path in resource.field_labels]
+    if schema is None or (dialect == V2 and schema.get(_UNKNOWN)):
+        # With properties, even these three, kubectl would take everything else for unknown.
+        return {"type": "object", **({_UNKNOWN: True} if dialect == V3 else {}), **own}
+    published = _convert(schema, dialect)
+    published.setdefault("type", "object")
+    published["properties"] = {**published.get("properties", {}), **_whole_object(dialect)}
+    published.pop(_EMBEDDED, None)
+    return {**published, **own}
 
 
-def _publish(source: Object, ref: str, for_v2: bool) -> Object:
-    """A copy of a node, and of what is below it."""
-    if for_v2 and source.get(_PRESERVE):
-        kept = {key: source[key] for key in ("description", _PRESERVE) if key in source}
-        return {**kept, "type": "object"} if source.get("type") == "object" and _EMBEDDED in source else kept
-    made = {key: value for key, value in source.items() if not (for_v2 and key in _NOT_IN_V2)}
-    for key in ("properties",):
+def _convert(schema: Mapping[str, Any], dialect: str) -> Schema:
+    made: Schema = {key: value for key, value in schema.items() if value is not None}
+    for key in _BY_NAME:
         if key in made:
-            made[key] = {name: _publish(inner, ref, for_v2) for name, inner in made[key].items()}
-    for key in ("items", "additionalProperties"):
-        if isinstance(made.get(key), dict):
-            made[key] = _publish(made[key], ref, for_v2)
-    if source.get(_EMBEDDED):
-        _add_whole_object(made, ref, for_v2)
+            made[key] = {name: _convert(inner, dialect) for name, inner in made[key].items()}
+    for key in _IN_ONE:
+        if isinstance(made.get(key), Mapping):
+            made[key] = _convert(made[key], dialect)
+    for key in _IN_LISTS:
+        if key in made:
+            made[key] = [_convert(inner, dialect) for inner in made[key]]
+    if made.get(_EMBEDDED):
+        made["properties"] = {**made.get("properties", {}), **_whole_object(dialect)}
+        made["required"] = sorted({*made.get("required", ()), "apiVersion", "kind"})
+    if dialect == V2:
+        _reduce(made)
     return made
 
 
-def _add_whole_object(schema: Object, ref: str, for_v2: bool) -> None:
-    meta: Object = {"$ref": f"{ref}{_META}.ObjectMeta"}
-    described: Object = meta if for_v2 else {"allOf": [meta]}
-    schema["properties"] = {
-        **schema.get("properties", {}),
-        "apiVersion": {"description": _TYPE_TEXTS["apiVersion"], "type": "string"},
-        "kind": {"description": _TYPE_TEXTS["kind"], "type": "string"},
-        "metadata": {"description": _TYPE_TEXTS["metadata"], **described},
-    }
+def _reduce(made: Schema) -> None:
+    if made.get("nullable"):
+        for key in ("type", "items", "properties", "additionalProperties"):
+            made.pop(key, None)
+    if made.get(_INT_OR_STRING):
+        made.pop("type", None)
+    if made.get(_UNKNOWN):
+        for key in ("items", "properties", "additionalProperties"):
+            made.pop(key, None)
+    for key in _NOT_IN_V2:
+        made.pop(key, None)
+
+
+def _whole_object(dialect: str) -> dict[str, Schema]:
+    """What every object has."""
+    target = reference(dialect, _OBJECT_META)
+    fields = {name: {"description": text, "type": "string"} for name, text in _TYPE_TEXTS.items()}
+    metadata: Schema = target if dialect == V2 else {"allOf": [target]}
+    return {**fields, "metadata": {"description": _TYPE_TEXTS["metadata"], **metadata}}

@@ -21,12 +21,15 @@ from apiserver.protobuf.envelope import (
     watch_frame,
     wrap,
 )
+from apiserver.protobuf.gnostic import V2_MEDIA_TYPE, V3_MEDIA_TYPE, encode_openapi_v2, encode_openapi_v3
 from apiserver.protobuf.table import WireField, fields_of, has_message, messages
 from apiserver.protobuf.wire import ProtobufError
 
 __all__ = [
     "MAGIC",
     "MEDIA_TYPE",
+    "V2_MEDIA_TYPE",
+    "V3_MEDIA_TYPE",
     "WATCH_MEDIA_TYPE",
     "Opened",
     "ProtobufError",
@@ -36,6 +39,8 @@ __all__ = [
     "encode_list",
     "encode_message",
     "encode_object",
+    "encode_openapi_v2",
+    "encode_openapi_v3",
     "fields_of",
     "has_message",
     "messages",

@@ -1,4 +1,4 @@
-"""What the server says of itself: discovery, OpenAPI, version and health (kubernetes.md 1.0–1.2)."""
+"""What the server says of itself: discovery, version and health (kubernetes.md 1.0–1.2)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import hashlib
 import platform
 from collections.abc import Callable
 
-from apiserver.errors import not_acceptable
-from apiserver.http.media import AGGREGATED, OBJECT, negotiate
-from apiserver.http.messages import JSON, Request, Response, bytes_response, json_response, text_response
+from apiserver.http.media import AGGREGATED, OBJECT, Wanted, negotiate
+from apiserver.http.messages import JSON, Object, Request, Response, bytes_response, text_response
+from apiserver.http.shaping import encode_as
 from apiserver.kinds import (
     AGGREGATED_MEDIA_TYPE,
     Catalog,
@@ -17,10 +17,7 @@ from apiserver.kinds import (
     api_versions,
     find_api_group,
     find_api_resource_list,
-    openapi_document,
-    openapi_index,
 )
-from apiserver.meta import encode
 
 VERSION = {
     "major": "1",
@@ -37,32 +34,44 @@ VERSION = {
     "compiler": "cpython",
     "platform": f"{platform.system().lower()}/{platform.machine()}",
 }
-OPENAPI_V3_PROTOBUF = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf"
-YEAR_S = 31_536_000
 
 
-def _aggregated(request: Request, catalog: Catalog, *, core: bool) -> Response | None:
-    wanted = negotiate(request.headers.get("accept", ""), (OBJECT, AGGREGATED))
-    if wanted.form != AGGREGATED or wanted.version != "v2":
-        return None
-    body = encode(aggregated_discovery(catalog, core=core))
-    etag = f'"{hashlib.sha512(body).hexdigest().upper()}"'
-    headers = {"Content-Type": AGGREGATED_MEDIA_TYPE, "ETag": etag, "Vary": "Accept", "Cache-Control": "public"}
+def _cached(catalog: Catalog, key: str, media: str, make: Callable[[], Object]) -> tuple[bytes, str]:
+    """(body, ETag) of a document in a media type, for as long as the catalog is the same."""
+    found = catalog.documents.get(f"{key} {media}")
+    if found is None:
+        body = encode_as(media, make())
+        found = catalog.documents[f"{key} {media}"] = (body, f'"{hashlib.sha512(body).hexdigest().upper()}"')
+    assert isinstance(found, tuple)
+    return found
+
+
+def _aggregated(request: Request, catalog: Catalog, wanted: Wanted, *, core: bool) -> Response:
+    body, etag = _cached(catalog, f"aggregated/{core}", wanted.media, lambda: aggregated_discovery(catalog, core=core))
     if request.headers.get("if-none-match") == etag:
         return Response(304, {"ETag": etag, "Vary": "Accept"})
+    content_type = AGGREGATED_MEDIA_TYPE.replace(JSON, wanted.media)
+    if "profile=nopeer" in request.headers.get("accept", ""):
+        content_type += ";profile=nopeer"  # what this server has itself; there are no peers that it would ask
+    headers = {"Content-Type": content_type, "ETag": etag, "Vary": "Accept", "Cache-Control": "public"}
     return Response(200, headers, body)
 
 
 def discover(request: Request, catalog: Catalog, address: str) -> Response | None:
-    """/api, /apis and what is below them down to a group version; None for other paths."""
+    """/api, /apis and what is below them down to a group version; None for other paths. Raises NotAcceptable."""
     parts = [part for part in request.path.split("/") if part]
+    if not parts or parts[0] not in ("api", "apis") or len(parts) > 3:
+        return None
+    is_root = len(parts) == 1
+    wanted = negotiate(request.headers.get("accept", ""), (OBJECT, AGGREGATED) if is_root else (OBJECT,))
+    if wanted.form == AGGREGATED:
+        return _aggregated(request, catalog, wanted, core=parts[0] == "api")
+    found: Object | None
     match parts:
         case ["api"]:
-            return _aggregated(request, catalog, core=True) or json_response(
-                api_versions(catalog, address), Vary="Accept"
-            )
+            found = api_versions(catalog, address)
         case ["apis"]:
-            return _aggregated(request, catalog, core=False) or json_response(api_group_list(catalog), Vary="Accept")
+            found = api_group_list(catalog)
         case ["apis", group]:
             found = find_api_group(catalog, group)
         case ["api", version]:
@@ -71,43 +80,13 @@ def discover(request: Request, catalog: Catalog, address: str) -> Response | Non
             found = find_api_resource_list(catalog, group, version)
         case _:
             return None
-    return None if found is None else json_response(found)
-
-
-def openapi(request: Request, catalog: Catalog) -> Response | None:
-    """/openapi/v3 and its documents; None for other paths."""
-    if request.path.rstrip("/") == "/openapi/v3":
-        return _tagged(request, encode(openapi_index(catalog)))
-    prefix = "/openapi/v3/"
-    if not request.path.startswith(prefix):
+    if found is None:
         return None
-    parts = request.path[len(prefix) :].strip("/").split("/")
-    group, version = ("", parts[1]) if parts[0] == "api" and len(parts) == 2 else ("", "")
-    if parts[0] == "apis" and len(parts) == 3:
-        group, version = parts[1], parts[2]
-    try:
-        document = openapi_document(catalog, group, version)
-    except KeyError:
-        return None
-    accept = request.headers.get("accept", "")
-    if OPENAPI_V3_PROTOBUF in accept and "json" not in accept and "*/*" not in accept:
-        raise not_acceptable("only the following media types are accepted: application/json")
-    asked = request.query.get("hash", "")
-    if asked and asked != document.digest:
-        return Response(301, {"Location": f"{request.path}?hash={document.digest}"})
-    headers = {"Content-Type": JSON, "ETag": f'"{document.digest}"', "Vary": "Accept"}
-    if asked:
-        headers["Cache-Control"] = f"public, immutable, max-age={YEAR_S}"
-    if request.headers.get("if-none-match") == headers["ETag"]:
-        return Response(304, {"ETag": headers["ETag"], "Vary": "Accept"})
-    return Response(200, headers, document.body)
-
-
-def _tagged(request: Request, body: bytes) -> Response:
-    etag = f'"{hashlib.sha512(body).hexdigest().upper()}"'
-    if request.headers.get("if-none-match") == etag:
-        return Response(304, {"ETag": etag})
-    return Response(200, {"Content-Type": JSON, "ETag": etag}, body)
+    body, _ = _cached(catalog, request.path.rstrip("/"), wanted.media, lambda: found)
+    response = bytes_response(body, content_type=wanted.media)
+    if is_root:
+        response.headers["Vary"] = "Accept"
+    return response
 
 
 CHECKS = ("ping", "store")

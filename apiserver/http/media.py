@@ -86,7 +86,7 @@ def _matching(media_type: str) -> tuple[str, ...]:
 
 def _can_be(media: str, parameters: dict[str, str], forms: tuple[str, ...], *, is_custom: bool, is_watch: bool) -> bool:
     form, version = parameters.get("as", OBJECT), parameters.get("v", "")
-    if form not in forms or (form and version not in ("v1", "v1beta1", "v2")):
+    if form not in forms or (form and version not in (("v2",) if form == AGGREGATED else ("v1", "v1beta1"))):
         return False
     if parameters.get("stream", "watch" if is_watch else "") not in ("", "watch"):
         return False

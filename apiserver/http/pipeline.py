@@ -16,6 +16,7 @@ from apiserver.errors import too_large
 from apiserver.http import discovery
 from apiserver.http.account_tokens import answer_openid
 from apiserver.http.messages import Request, Response, json_response, text_response
+from apiserver.http.openapi import openapi
 from apiserver.http.request_info import access_of
 from apiserver.http.resources import find_handler
 from apiserver.http.routes import find_target
@@ -94,7 +95,7 @@ class Pipeline:
         for group, versions in self._registry.catalog.groups():
             if group:
                 paths += [f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions)]
-        paths += ["/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
+        paths += ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
         return json_response({"paths": paths})
 
     async def _health(self, request: Request) -> Response | None:
@@ -109,7 +110,7 @@ class Pipeline:
         return discovery.discover(request, self._registry.catalog, self._address)
 
     async def _openapi(self, request: Request) -> Response | None:
-        return discovery.openapi(request, self._registry.catalog)
+        return openapi(request, self._registry.catalog, self._registry.clock.now_s)
 
     async def _openid(self, request: Request) -> Response | None:
         return answer_openid(request, self._gate.accounts, f"{self._scheme}://{self._address}")

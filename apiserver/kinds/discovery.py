@@ -10,7 +10,9 @@ document without apiVersion, empty groups of response kinds) are kube-apiserver'
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from apiserver.kinds.catalogs import Catalog
@@ -103,6 +105,8 @@ def _legacy_entries(resource: Resource) -> list[Document]:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
+    if not resource.is_virtual:
+        entry["storageVersionHash"] = _storage_version_hash(resource)
     entries = [entry]
     for sub in sorted(resource.subresources):
         listed: Document = {
@@ -116,6 +120,13 @@ def _legacy_entries(resource: Resource) -> list[Document]:
             listed["group"], listed["version"] = sub.group, sub.version
         entries.append(listed)
     return entries
+
+
+def _storage_version_hash(resource: Resource) -> str:
+    """Of the version that the objects are stored in: the same for all versions that they are served in."""
+    stored = resource.stored
+    text = f"{stored.group}/{stored.version}/{stored.kind}"
+    return b64encode(sha256(text.encode()).digest()[:8]).decode()
 
 
 def _aggregated_group(catalog: Catalog, group: str, versions: tuple[str, ...]) -> Document:

@@ -7,7 +7,8 @@ name of a table, `[T]`, or
     <1 T    T wrapped in a message of its own, as its field 1: what may be one of several things
     any     {2: the value as YAML}; JSON is YAML
 
-Fields that begin with `x-` are extensions, {1: name, 2: any}, in the field that a table names `x-`. In `/` and `*` go the paths and the
+Fields that begin with `x-` are extensions, {1: name, 2: any}, in the field that a table names `x-`. In `/` and `*` go the paths
+and the
 answers' codes. What the tables do not have is left out. Field numbers are those of gnostic's OpenAPIv2.proto and
 OpenAPIv3.proto, as far as Kubernetes' documents go.
 """

@@ -105,7 +105,9 @@ def test_resource_lists():
         "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
         "shortNames": ["po"],
         "categories": ["all"],
+        "storageVersionHash": "xPOwRZ+Yhw8=",
     }
+    assert "storageVersionHash" not in listed["bindings"]
     assert listed["pods/eviction"] == {
         "name": "pods/eviction",
         "singularName": "",

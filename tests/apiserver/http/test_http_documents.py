@@ -20,7 +20,8 @@ async def get(http, path: str, **headers: str) -> tuple[int, bytes, aiohttp.type
 async def test_aggregated_discovery_has_a_tag(http):
     for accept in (f"application/json;{AGGREGATED}", f"application/json;{AGGREGATED};profile=nopeer,application/json"):
         status, body, headers = await get(http, "/apis", Accept=accept)
-        assert (status, headers["Content-Type"], headers["Vary"]) == (200, accept.partition(",")[0], "Accept")
+        assert (status, headers["Content-Type"]) == (200, accept.partition(",")[0])
+        assert "Accept" in headers["Vary"]
         status, body, _ = await get(http, "/apis", Accept=accept, If_None_Match=headers["ETag"])
         assert (status, body) == (304, b"")
     # An old client's second wish, and one that knows nothing of it.
@@ -52,7 +53,8 @@ async def test_a_document_is_found_by_its_hash(http):
     status, _, headers = await get(http, "/openapi/v3/apis/apps/v1?hash=OLD")
     assert (status, headers["Location"]) == (301, address)
     status, _, headers = await get(http, address)
-    assert (headers["Cache-Control"], headers["Vary"]) == ("public, immutable", "Accept")
+    assert headers["Cache-Control"] == "public, immutable"
+    assert "Accept" in headers["Vary"]
     assert headers["Expires"].endswith("GMT")
     status, body, _ = await get(http, address, If_None_Match=headers["ETag"])
     assert (status, body) == (304, b"")

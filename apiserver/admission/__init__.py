@@ -5,6 +5,7 @@ from apiserver.admission import (
     namespace_lifecycle,
     node_taints,
     priority,
+    requester,
     role_escalation,
     service_account,
     service_addresses,
@@ -18,6 +19,7 @@ PLUGINS: tuple[Plugin, ...] = (
     priority.PLUGIN,
     default_tolerations.PLUGIN,
     service_addresses.PLUGIN,
+    requester.PLUGIN,
 )
 
 __all__ = ["CREATE", "DELETE", "PLUGINS", "UPDATE", "Attributes", "Plugin", "role_escalation"]

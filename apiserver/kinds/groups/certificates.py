@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.kinds.declaring import declare
-from apiserver.kinds.resource import read_text
+from apiserver.kinds.metadata import update_validator
+from apiserver.kinds.resource import Part, read_text
 from apiserver.kinds.rows import administration as rows
 from apiserver.kinds.strategy import empty_status, keep_status, replace_status
+from apiserver.kinds.validation import find_rules
 
 Object = dict[str, Any]
 
@@ -47,12 +49,17 @@ def _conditions(request: Object) -> list[Object]:
     return (request.get("status") or {}).get("conditions") or []
 
 
+_NAME = "certificates.k8s.io/v1 certificatesigningrequests"
+
+_, _validate_update = find_rules(_NAME) or (None, update_validator())
+
 SIGNING_REQUESTS = declare(
-    "certificates.k8s.io/v1 certificatesigningrequests",
+    _NAME,
     table=rows.SIGNING_REQUEST,
     prepare_create=empty_status,
     prepare_update=prepare_update,
     prepare_status_update=prepare_status_update,
+    parts={"approval": Part(prepare_approval, _validate_update)},
     field_labels={"spec.signerName": read_text("spec", "signerName")},
 )
 

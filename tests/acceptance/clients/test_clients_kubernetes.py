@@ -65,8 +65,8 @@ async def test_every_kind_of_a_manifest_is_created(api):
                 break
         else:
             raise AssertionError("the job was never done")
-        events = kubernetes.client.EventsV1Api(api).list_namespaced_event("default")
-        assert any(event.regarding.kind == "Job" for event in events.items)
+        events = kubernetes.client.CoreV1Api(api).list_namespaced_event("default")
+        assert any(event.involved_object.kind == "Job" for event in events.items)
 
     await asyncio.to_thread(work)
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from tests.acceptance.clients.conftest import SHIRT
 
 HERE = Path(__file__).resolve().parent
-MODULES = HERE.parents[2] / ".venv" / "node"
+MODULES = Path(sys.prefix) / "node"
 """Where the Makefile installs the package."""
 
 

@@ -21,8 +21,8 @@ $(RUN_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 
 $(TEST_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
-	@if command -v npm >/dev/null; then npm install --silent --no-fund --no-audit --prefix $(VENV)/node $(NODE_CLIENT) \
-	  || echo 'no $(NODE_CLIENT): its tests will be skipped'; fi
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm install --silent --no-fund --no-audit --prefix $(VENV)/node $(NODE_CLIENT) \
+	  || echo 'no $(NODE_CLIENT): its tests will be skipped'
 	@touch $@ $(RUN_STAMP)
 
 up: $(RUN_STAMP)  ## Start a cluster in one process, deploy examples/web.yaml, stay up until Ctrl-C

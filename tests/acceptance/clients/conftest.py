@@ -66,14 +66,15 @@ class ForgetfulServer:
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[LocalCluster]:
-    async with LocalCluster(nodes=1) as running:
+    """With TLS and roles, as real clusters are; every client comes with the kubeconfig's certificate."""
+    async with LocalCluster(nodes=1, authorization="RBAC") as running:
         yield running
 
 
 @pytest.fixture
 def kubeconfig(cluster: LocalCluster, tmp_path: Path) -> str:
     path = tmp_path / "kubeconfig"
-    write_kubeconfig(path, cluster.url)
+    write_kubeconfig(path, cluster.url, cluster.credentials)
     return str(path)
 
 

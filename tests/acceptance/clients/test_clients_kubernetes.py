@@ -16,8 +16,8 @@ PATIENCE_S = 60
 
 
 @pytest.fixture
-def api(cluster) -> Iterator[kubernetes.client.ApiClient]:
-    with kubernetes.client.ApiClient(kubernetes.client.Configuration(host=cluster.url)) as client:
+def api(kubeconfig) -> Iterator[kubernetes.client.ApiClient]:
+    with kubernetes.config.new_client_from_config(config_file=kubeconfig) as client:
         yield client
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from kubernetes_asyncio import client as k
-from kubernetes_asyncio import watch
+from kubernetes_asyncio import config, watch
 from kubernetes_asyncio.dynamic import DynamicClient
 
 from tests.acceptance.clients.conftest import SHIRT, config_map, pod
@@ -16,8 +16,8 @@ PATIENCE_S = 60
 
 
 @pytest.fixture
-async def api(cluster) -> AsyncIterator[k.ApiClient]:
-    async with k.ApiClient(k.Configuration(host=cluster.url)) as client:
+async def api(kubeconfig) -> AsyncIterator[k.ApiClient]:
+    async with await config.new_client_from_config(config_file=kubeconfig) as client:
         yield client
 
 

@@ -34,6 +34,7 @@ from apiserver.kinds.custom import (
 )
 from apiserver.meta import format_time
 from apiserver.registry import DeleteOptions, Registry
+from apiserver.server.api_services import keep_api_services
 from apiserver.storage import Lines, Stored, Subscriber
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class CustomResources:
             return
         subscriber = await self._subscribe()
         await self._publish(await self._list())
+        await keep_api_services(self._registry, self._registry.catalog)
         self._changed.set()
         self._task = asyncio.get_running_loop().create_task(self._run(subscriber), name="custom resources")
 
@@ -137,13 +139,15 @@ class CustomResources:
         """All definitions, once: names, catalog, statuses, deletions."""
         definitions = await self._list()
         wanted = self._statuses(definitions)
-        await self._publish([{**each, "status": wanted[each["metadata"]["uid"]]} for each in definitions])
+        is_changed = await self._publish([{**each, "status": wanted[each["metadata"]["uid"]]} for each in definitions])
         for definition in definitions:
             metadata = definition["metadata"]
             if wanted[metadata["uid"]] != definition.get("status"):
                 await self._write_status(definition, wanted[metadata["uid"]])
             if metadata.get("deletionTimestamp") and FINALIZER in (metadata.get("finalizers") or ()):
                 self._remove_objects(definition)
+        if is_changed:
+            await keep_api_services(self._registry, self._registry.catalog)
 
     def _now(self) -> str:
         return format_time(self._registry.clock.now_s())
@@ -200,7 +204,8 @@ class CustomResources:
 
     # ---- publishing ----
 
-    async def _publish(self, definitions: list[Object]) -> None:
+    async def _publish(self, definitions: list[Object]) -> bool:
+        """Whether another catalog is served now."""
         declared: dict[str, tuple[Any, list[Resource]]] = {}
         for definition in definitions:
             if not is_true(definition, "Established"):
@@ -214,7 +219,7 @@ class CustomResources:
         if declared.keys() == self._declared.keys() and all(
             declared[uid] is self._declared[uid] for uid in declared
         ):
-            return
+            return False
         self._declared = declared
         served = [resource for _, resources in declared.values() for resource in resources]
         gone = self._registry.serve(self._builtin.joined_by(served, self._registry.catalog))
@@ -223,6 +228,7 @@ class CustomResources:
         # A watch from a list's revision must find the cache there already.
         for hub in {resource.stored: None for resource in served}:
             await self._registry.cache(hub)
+        return True
 
     # ---- removing ----
 

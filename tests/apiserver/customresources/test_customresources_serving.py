@@ -460,3 +460,25 @@ async def test_groups_of_the_project_need_an_approval(api: Api, said, status, re
         assert found[0]["reason"] == reason
     else:
         assert "protected groups must have approval annotation" in made["message"]
+
+
+async def test_each_group_version_has_an_api_service(api: Api):
+    path = "/apis/apiregistration.k8s.io/v1/apiservices"
+    names = [each["metadata"]["name"] for each in (await api.get(path))["items"]]
+    assert {"v1.", "v1.apps", "v1.apiextensions.k8s.io", "v2.autoscaling"} <= set(names)
+    core = await api.get(f"{path}/v1.")
+    assert core["spec"] == {"version": "v1", "groupPriorityMinimum": 18000, "versionPriority": 1}
+    assert core["status"]["conditions"][0]["reason"] == "Local"
+    await api.declare(definition())
+
+    async def is_there() -> bool:
+        return (await api.call("GET", f"{path}/v1.ex.io"))[0] == 200
+
+    await eventually(is_there)
+    await api.call("DELETE", f"{CRDS}/widgets.ex.io")
+    await api.until("widgets.ex.io", lambda seen: seen is None)
+
+    async def is_gone() -> bool:
+        return (await api.call("GET", f"{path}/v1.ex.io"))[0] == 404
+
+    await eventually(is_gone)

@@ -60,7 +60,9 @@ class Type:
     with the same promises as `decode_typed`. An item of a struct is the type of the fields that have no name.
     """
 
-    __slots__ = ("decode", "fields", "go_name", "is_atomic", "item", "kind", "name", "required")
+    __slots__ = (
+        "decode", "fields", "go_name", "is_atomic", "item", "kind", "list_map_keys", "list_type", "name", "required",
+    )  # fmt: skip
 
     def __init__(self, kind: str, name: str, go_name: str, item: Type | None = None) -> None:
         self.kind = kind
@@ -70,6 +72,8 @@ class Type:
         self.fields: dict[str, Field] = {}
         self.required: frozenset[str] = frozenset()
         self.is_atomic = False
+        self.list_type = ""  # of a list that is no field, but an item of another; a field says its own
+        self.list_map_keys: tuple[str, ...] = ()
         self.decode: Callable[[dict[str, Any]], list[str]] | None = None
 
     def __repr__(self) -> str:

@@ -132,8 +132,8 @@ def shape_of(type_: Type, *, is_custom: bool = False) -> Shape:
 
 
 def _shape(type_: Type, field: Field | None, is_custom: bool, *, root: bool = False) -> Shape:
-    list_type = field.list_type if field is not None else ""
-    keys = field.list_map_keys if field is not None else ()
+    said = field if field is not None else type_
+    list_type, keys = said.list_type, said.list_map_keys
     identity = (id(type_), list_type, keys, is_custom, root)
     known = _shapes.get(identity)
     if known is not None:

@@ -55,7 +55,9 @@ def _add_whole_object(made: Type, object_meta: Type) -> None:
 def _options(schema: Schema) -> dict[str, Any]:
     if schema.type == "array":
         return {"l": schema.list_type or ATOMIC, "m": schema.list_keys}
-    return {"l": ATOMIC} if schema.map_type == ATOMIC else {}
+    if schema.map_type == ATOMIC:
+        return {"l": ATOMIC}
+    return {"d": schema.default} if schema.has_default and schema.type in _SCALARS else {}
 
 
 def _type(schema: Schema, name: str, object_meta: Type) -> Type:
@@ -64,7 +66,9 @@ def _type(schema: Schema, name: str, object_meta: Type) -> Type:
     if schema.type in _SCALARS:
         return _PRIMITIVES[_SCALARS[schema.type]]
     if schema.type == "array" and schema.items is not None:
-        return Type(LIST, f"[{name}]", "[]interface {}", _type(schema.items, f"{name}[]", object_meta))
+        made = Type(LIST, f"[{name}]", "[]interface {}", _type(schema.items, f"{name}[]", object_meta))
+        made.list_type, made.list_map_keys = schema.list_type or ATOMIC, tuple(schema.list_keys)
+        return made
     if schema.type != "object":
         return _PRIMITIVES[RAW]
     if schema.properties or schema.embedded:

@@ -34,7 +34,10 @@ class Api:
         headers = [("content-type", type), ("user-agent", agent)]
         answer = await self._transport.request(method, path, query=pairs, headers=headers, body=raw)
         self.headers = {name.lower(): value for name, value in answer.headers.items()}
-        return answer.status, json.loads(answer.body)
+        try:
+            return answer.status, json.loads(answer.body)
+        except ValueError:
+            return answer.status, answer.body.decode()
 
     async def ok(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         status, obj = await self.call(method, path, body, **more)

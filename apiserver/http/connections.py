@@ -63,7 +63,9 @@ class HttpServer:
         self.connections: dict[Connection, None] = {}
         self.is_stopping = False
         self.date = b""
-        self._audit_prefix = f"{os.urandom(4).hex()}-{os.urandom(2).hex()}-4{os.urandom(2).hex()[1:]}-8{os.urandom(2).hex()[1:]}-"
+        self._audit_prefix = (
+            f"{os.urandom(4).hex()}-{os.urandom(2).hex()}-4{os.urandom(2).hex()[1:]}-8{os.urandom(2).hex()[1:]}-"
+        )
         self._audit_number = int.from_bytes(os.urandom(5), "big")
         self._sweeper: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
@@ -312,7 +314,11 @@ class Connection(asyncio.Protocol):
         audit_id = head.headers.values.get("audit-id", "")
         if not audit_id or len(audit_id) > MAX_AUDIT_ID:
             audit_id = self._server.next_audit_id()
-        parts = [response_start(response.status, response.headers), header_line("Audit-Id", audit_id), self._server.date]
+        parts = [
+            response_start(response.status, response.headers),
+            header_line("Audit-Id", audit_id),
+            self._server.date,
+        ]
         if response.warnings:
             parts += [header_line("Warning", value) for value in warning_values(response.warnings)]
         if self._closes or self._server.is_stopping:
@@ -366,9 +372,7 @@ class Connection(asyncio.Protocol):
             return
         body = f"{status} {text}\n".encode() if status != 400 else f"400 Bad Request: {text}".encode()
         start = response_start(status, {"Content-Type": "text/plain; charset=utf-8"})
-        self._transport.write(
-            b"%bConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (start, len(body), body)
-        )
+        self._transport.write(b"%bConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (start, len(body), body))
         self._drop()
 
     def _refuse_body(self, head: Head) -> None:

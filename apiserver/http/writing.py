@@ -25,13 +25,14 @@ from apiserver.http.query import check_list_options, parse_bool, parse_selection
 from apiserver.http.routes import Target
 from apiserver.kinds import decode_object
 from apiserver.meta import (
-    Decoded,
     Type,
     decode_json,
+    decode_patch,
     decode_yaml,
     deep_copy,
     json_patch,
     merge_patch,
+    not_a_patch,
     parse_json,
     strategic_merge,
 )
@@ -174,9 +175,9 @@ def read_configuration(body: bytes, field_validation: str) -> tuple[Object, list
 def read_patch(kind: str, body: bytes, schema: Type | None) -> tuple[Callable[[Object], Any], tuple[str, ...]]:
     """(old object → new, duplicate fields of the patch). Raises BadRequest for a body that is no patch of its kind."""
     if kind == "json":
-        operations = parse_json(body)
+        operations = parse_json(body, not_a_patch)
         return lambda old: json_patch(old, operations), ()
-    decoded: Decoded = decode_json(body)
+    decoded = decode_patch(body)
     if kind == "strategic":
         return lambda old: strategic_merge(old, decoded.obj, schema), decoded.duplicates
     return lambda old: merge_patch(old, decoded.obj), decoded.duplicates

@@ -66,6 +66,23 @@ def decode_json(body: bytes, kind: str = "object", *, max_bytes: int = MAX_BODY_
     return Decoded(value)
 
 
+def decode_patch(body: bytes) -> Decoded:
+    """Parses a merge or strategic patch. Raises BadRequest in the words for patches, or RequestEntityTooLarge."""
+    _check_size(body, MAX_BODY_BYTES)
+    value = parse_json(body, not_a_patch)
+    if not isinstance(value, dict):
+        name = _JSON_NAMES[type(value)]
+        raise not_a_patch(f"json: cannot unmarshal {name} into Go value of type map[string]interface {{}}")
+    return Decoded(value, tuple(_find_duplicates(body)) if _may_have_duplicates(body, value) else ())
+
+
+def not_a_patch(why: str) -> Exception:
+    return bad_request(f"error decoding patch: {why.removeprefix(_PARSE_ERROR)}")
+
+
+_PARSE_ERROR = "couldn't get version/kind; json parse error: "
+
+
 def decode_yaml(body: bytes, kind: str = "object", *, max_bytes: int = MAX_BODY_BYTES) -> Decoded:
     """Parses a YAML body of exactly one document that must be a map. Raises BadRequest, or RequestEntityTooLarge."""
     _check_size(body, max_bytes)
@@ -91,7 +108,7 @@ def parse_json(body: bytes, error: Any = None) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as problem:
-        raise make(f"couldn't get version/kind; json parse error: {_go_syntax_error(body, problem)}") from None
+        raise make(f"{_PARSE_ERROR}{_go_syntax_error(body, problem)}") from None
 
 
 _JSON_NAMES = {list: "array", str: "string", int: "number", float: "number", bool: "bool", type(None): "null"}

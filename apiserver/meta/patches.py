@@ -81,7 +81,7 @@ def _apply(document: Any, operation: Any, budget: list[int]) -> Any:
         if path[: len(source)] == source and path != source:
             raise _unfit()  # a value cannot be moved into itself
         return document if path == source else _add(_remove(document, source), path, value)
-    raise bad_request(f'error decoding patch: unexpected kind of operation: "{op}"')
+    raise _unfit()
 
 
 def _pointer(text: str) -> list[str]:

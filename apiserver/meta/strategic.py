@@ -104,7 +104,7 @@ def _retain_keys(merged: dict[str, Any], patch: dict[str, Any]) -> None:
         raise bad_request("invalid patch format of retainKeys")
     for key, value in patch.items():
         if key[:1] != "$" and value is not None and key not in retain:
-            raise bad_request("patch: the patch contains keys that are not in retainKeys list")
+            raise bad_request("invalid patch format of retainKeys")
     for key in [key for key in merged if key not in retain]:
         del merged[key]
 

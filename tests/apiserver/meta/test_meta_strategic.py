@@ -97,7 +97,7 @@ def test_retain_keys():
     original = {"strategy": {"type": "RollingUpdate", "rolling": {"max": "1"}}}
     patch = {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}
     assert merge(original, patch) == {"strategy": {"type": "Recreate"}}
-    with pytest.raises(StatusError, match="not in retainKeys list"):
+    with pytest.raises(StatusError, match="invalid patch format of retainKeys"):
         merge(original, {"strategy": {"$retainKeys": ["type"], "rolling": {}}})
 
 

@@ -83,9 +83,10 @@ DEFINITION = {
 async def widgets(api):
     await api.ok("POST", CRDS, DEFINITION)
     async with asyncio.timeout(20):
-        while (await api.call("GET", WIDGETS))[0] != 200:
+        while True:
+            if (await api.call("GET", WIDGETS))[0] == 200:
+                return api
             await asyncio.sleep(0)
-    return api
 
 
 def widget(**spec):

@@ -1,6 +1,7 @@
 """Admission: mutate, then validate; one plugin a file. `PLUGINS` is the chain, in kube-apiserver's order."""
 
 from apiserver.admission import (
+    certificates,
     default_tolerations,
     namespace_lifecycle,
     node_taints,
@@ -22,4 +23,4 @@ PLUGINS: tuple[Plugin, ...] = (
     requester.PLUGIN,
 )
 
-__all__ = ["CREATE", "DELETE", "PLUGINS", "UPDATE", "Attributes", "Plugin", "role_escalation"]
+__all__ = ["CREATE", "DELETE", "PLUGINS", "UPDATE", "Attributes", "Plugin", "certificates", "role_escalation"]

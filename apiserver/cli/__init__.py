@@ -118,10 +118,15 @@ def scheduler(
 def controllers(
     kubeconfig: Kubeconfig,
     only: Annotated[str, typer.Option("--controllers", help='Names with commas; "*" = all, "-name" = not it.')] = "*",
+    cluster_signing_cert_file: Annotated[
+        Path | None, typer.Option(help="The authority that signs certificate requests. Default: none are signed.")
+    ] = None,
+    cluster_signing_key_file: Annotated[Path | None, typer.Option(help="Its private key.")] = None,
     log_level: LogLevel = "warning",
 ) -> None:
     """Run the controllers alone against any API server."""
-    raise typer.Exit(run_controllers(kubeconfig, only, log_level))
+    signing = cluster_signing_cert_file, cluster_signing_key_file
+    raise typer.Exit(run_controllers(kubeconfig, only, signing, log_level))
 
 
 @app.command()

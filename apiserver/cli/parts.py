@@ -92,11 +92,28 @@ def run_scheduler(kubeconfig: Path, config: Path | None, plugins: Sequence[str],
     return _run_client(kubeconfig, log_level, "kube-scheduler/kvcluster", start, PluginError)
 
 
-def run_controllers(kubeconfig: Path, names: str, log_level: str) -> int:
+def _read_signing(files: tuple[Path | None, Path | None]) -> Callable[[], tuple[bytes, bytes]] | None:
+    """Raises UsageError where one of the files is missing or cannot be read."""
+    certificate, key = files
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise UsageError("--cluster-signing-cert-file and --cluster-signing-key-file go together")
+    try:
+        read = certificate.read_bytes(), key.read_bytes()
+    except OSError as cause:
+        raise UsageError(f"cannot read {cause.filename}: {cause.strerror}") from cause
+    return lambda: read
+
+
+def run_controllers(
+    kubeconfig: Path, names: str, signing_files: tuple[Path | None, Path | None], log_level: str
+) -> int:
     async def start(client: Client) -> None:
         wanted = [name.strip() for name in names.split(",") if name.strip()]
         try:
-            manager = ControllerManager(client, names=wanted, root_ca=load_kubeconfig(kubeconfig).authority)
+            root_ca = load_kubeconfig(kubeconfig).authority
+            manager = ControllerManager(client, names=wanted, root_ca=root_ca, signing=_read_signing(signing_files))
         except ValueError as cause:
             raise UsageError(f"--controllers: {cause}") from cause
         await manager.run()

@@ -155,8 +155,10 @@ class LocalCluster:
             self._supervise(name, run)
 
     def _build_controllers(self, names: Iterable[str]) -> ControllerManager:
+        assert self._server is not None, "the cluster is not started"
         client = self.client(user_agent="kube-controller-manager/kvcluster")
-        return ControllerManager(client, names=names, root_ca=self.credentials.ca.decode())
+        signing = None if self._access.tls_cert_file else self._server.signing
+        return ControllerManager(client, names=names, root_ca=self.credentials.ca.decode(), signing=signing)
 
     def _supervise(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:

@@ -75,9 +75,12 @@ class SupervisedCluster:
         self._host = host
         self._port = port
         self._scheduler_args = list(scheduler_args)
-        self._server_args = list(server_args)
         self._controllers = ",".join(controllers)
         self._folder = tempfile.TemporaryDirectory(prefix="kvcluster-")
+        self._server_args = list(server_args)
+        if "--tls" in self._server_args and "--cert-dir" not in self._server_args:
+            # In a folder, so that the controllers can sign with the same authority.
+            self._server_args += ["--cert-dir", str(Path(self._folder.name) / "pki")]
         self._store = ProcessCluster(
             replicas=replicas, base_port=store_port, state_dir=Path(self._folder.name) / "store"
         )
@@ -137,7 +140,7 @@ class SupervisedCluster:
             await self._spawn("scheduler", "scheduler", "--kubeconfig", str(kubeconfig), *self._scheduler_args)
             if self._controllers:
                 chosen = f"--controllers={self._controllers}"
-                await self._spawn("controllers", "controllers", "--kubeconfig", str(kubeconfig), chosen)
+                await self._spawn("controllers", "controllers", "--kubeconfig", str(kubeconfig), chosen, *self._signing_args())
             if self._nodes:
                 await self._spawn("nodes", "nodes", "--kubeconfig", str(kubeconfig), "--count", str(self._nodes))
         except BaseException:
@@ -166,6 +169,15 @@ class SupervisedCluster:
                 if found and await self._answers():
                     return found[0]
                 await asyncio.sleep(POLL_S)
+
+    def _signing_args(self) -> list[str]:
+        if "--cert-dir" not in self._server_args:
+            return []
+        folder = Path(self._server_args[self._server_args.index("--cert-dir") + 1])
+        files = folder / "ca.crt", folder / "ca.key"
+        if not all(file.exists() for file in files):
+            return []
+        return ["--cluster-signing-cert-file", str(files[0]), "--cluster-signing-key-file", str(files[1])]
 
     @property
     def kubeconfig_path(self) -> Path:

@@ -14,13 +14,18 @@ from apiserver.client import Client, EventRecorder, InformerFactory, TimerClock,
 
 
 class Context(NamedTuple):
-    """recorder: an EventRecorder for a component, closed by the manager. root_ca: PEM, published into every namespace."""
+    """recorder: an EventRecorder for a component, closed by the manager. root_ca: PEM, published into every namespace.
+
+    signing: what certificate requests are signed with: certificate and private key of an authority, PEM, made or read when it is
+    first called. None: nothing is signed.
+    """
 
     client: Client
     informers: InformerFactory
     clock: TimerClock
     recorder: Callable[[str], EventRecorder]
     root_ca: str = ""
+    signing: Callable[[], tuple[bytes, bytes]] | None = None
 
 
 class Controller(Protocol):

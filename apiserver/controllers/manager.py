@@ -25,6 +25,7 @@ from apiserver.client import (
     ServerUnreachableError,
     TimerClock,
 )
+from apiserver.controllers.certificates import CertificateApprover, CertificateCleaner, CertificateSigner
 from apiserver.controllers.cluster_role_aggregation import ClusterRoleAggregationController
 from apiserver.controllers.context import Context, Controller
 from apiserver.controllers.cron_job import CronJobController
@@ -63,6 +64,9 @@ CONTROLLERS: dict[str, Callable[[Context], Controller]] = {
     "serviceaccount-controller": ServiceAccountController,
     "root-ca-certificate-publisher-controller": RootCaController,
     "clusterrole-aggregation-controller": ClusterRoleAggregationController,
+    "certificatesigningrequest-approving-controller": CertificateApprover,
+    "certificatesigningrequest-signing-controller": CertificateSigner,
+    "certificatesigningrequest-cleaner-controller": CertificateCleaner,
     "endpointslice-controller": EndpointSliceController,
     "endpoints-controller": EndpointsController,
     "garbage-collector-controller": GarbageCollector,
@@ -85,13 +89,14 @@ class ControllerManager:
         *,
         informers: InformerFactory | None = None,
         root_ca: str = "",
+        signing: Callable[[], tuple[bytes, bytes]] | None = None,
     ) -> None:
         clock = clock if clock is not None else LoopClock()
         self._informers = informers if informers is not None else InformerFactory(client, clock)
         self._client = client
         self._clock = clock
         self.recorders: list[EventRecorder] = []
-        context = Context(client, self._informers, clock, self._recorder, root_ca)
+        context = Context(client, self._informers, clock, self._recorder, root_ca, signing)
         self.controllers = {name: CONTROLLERS[name](context) for name in chosen(names)}
 
     async def run(self) -> None:

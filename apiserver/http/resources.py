@@ -53,6 +53,7 @@ SUBRESOURCES: dict[str, dict[str, tuple[str, Handler]]] = {
     "binding": {"POST": ("create", post_binding)},
     "eviction": {"POST": ("create", post_eviction)},
     "ephemeralcontainers": {"GET": ("get", get), "PUT": ("update", update), "PATCH": ("patch", patch)},
+    "approval": {"GET": ("get", get), "PUT": ("update", update), "PATCH": ("patch", patch)},
     "resize": {"GET": ("get", get), "PUT": ("update", update), "PATCH": ("patch", patch)},
     "approval": {"GET": ("get", get), "PUT": ("update", update), "PATCH": ("patch", patch)},
     "finalize": {"PUT": ("update", put_finalize)},

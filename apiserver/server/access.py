@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from apiserver.admission import Plugin, role_escalation
+from apiserver.admission import Plugin, certificates, role_escalation
 from apiserver.auth import (
     ALWAYS_ALLOW,
     Authenticator,
@@ -138,9 +138,10 @@ class Access:
 
     def plugins(self) -> tuple[Plugin, ...]:
         """Admission that asks the authorizer."""
+        requests = certificates.build_plugin(self._ask, self._registry.clock.now_s)
         if self._roles is None:
-            return ()
-        return (role_escalation.build_plugin(self._ask, self._rules, self._find_role_rules),)
+            return (requests,)
+        return requests, role_escalation.build_plugin(self._ask, self._rules, self._find_role_rules)
 
     def _ask(self, access: AskedAccess) -> bool:
         return self.authorizer.allows(access)

@@ -51,6 +51,7 @@ class ApiServer:
         self._access = Access(config.access, self._registry)
         self._registry.admit_with((*PLUGINS, *self._access.plugins()))
         self._identity: Identity | None = None
+        self._signing: tuple[bytes, bytes] | None = None
         self._custom = CustomResources(self._registry, kinds)
         self._pipeline: Pipeline | None = None
         self._web: HttpServer | None = None
@@ -98,6 +99,21 @@ class ApiServer:
             self._compaction = asyncio.get_running_loop().create_task(
                 compact_regularly(self._kv, config.compaction_interval_s), name="compaction"
             )
+
+    def signing(self) -> tuple[bytes, bytes]:
+        """(certificate, private key) of the authority that signs certificate requests, PEM: the server's own; without TLS, one
+        that is made when it is first asked for. Raises LookupError where the server uses certificates of files."""
+        if self._signing is None:
+            if self._config.access.serves_tls:
+                if self._identity is None or not self._identity.authority:
+                    raise LookupError("the API server has no authority of its own")
+                self._signing = self._identity.authority, self._identity.authority_key
+            else:
+                from apiserver.pki import make_authority
+
+                made = make_authority()
+                self._signing = made.certificate, made.key
+        return self._signing
 
     @property
     def credentials(self) -> Credentials:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 
 import kubernetes
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from kubernetes.client.rest import ApiException
 
 from apiserver.cluster import LocalCluster
@@ -101,6 +106,30 @@ async def test_the_python_client_comes_with_the_token_of_a_service_account(
         await asyncio.to_thread(ask)
     assert caught.value.status == 401
     assert json.loads(caught.value.body)["reason"] == "Unauthorized"
+
+
+async def test_a_user_gets_a_certificate_and_comes_with_it(admin: Kubectl, secured: LocalCluster, tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ada")])
+    asked = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    manifest = {
+        "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": {"name": "ada"},
+        "spec": {"request": base64.b64encode(asked.public_bytes(pem)).decode(), "usages": ["client auth"],
+                 "signerName": "kubernetes.io/kube-apiserver-client", "expirationSeconds": 86400},
+    }  # fmt: skip
+    await admin("create", "-f", "-", stdin=yaml.safe_dump(manifest))
+    assert "Pending" in await admin("get", "csr", "ada")
+    assert await admin("certificate", "approve", "ada") == "certificatesigningrequest.certificates.k8s.io/ada approved\n"
+    async with asyncio.timeout(30):
+        while not (found := await admin("get", "csr", "ada", "-o", "jsonpath={.status.certificate}")):
+            pass
+    assert "Approved,Issued" in await admin("get", "csr", "ada")
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    credentials = Credentials(secured.credentials.ca, certificate=base64.b64decode(found), key=private)
+    (tmp_path / "ada").mkdir()
+    ada = Kubectl(tmp_path / "ada", secured.url, credentials=credentials)
+    assert "ada" in await ada("auth", "whoami")
 
 
 async def test_pods_find_the_authority_of_the_cluster(admin: Kubectl, secured: LocalCluster):

@@ -1,4 +1,4 @@
-"""The controllers of access: roles that gather others' rules, and certificates that are asked for."""
+"""The controllers of access: roles that gather others' rules."""
 
 from __future__ import annotations
 

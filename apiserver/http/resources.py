@@ -55,7 +55,6 @@ SUBRESOURCES: dict[str, dict[str, tuple[str, Handler]]] = {
     "ephemeralcontainers": {"GET": ("get", get), "PUT": ("update", update), "PATCH": ("patch", patch)},
     "approval": {"GET": ("get", get), "PUT": ("update", update), "PATCH": ("patch", patch)},
     "resize": {"GET": ("get", get), "PUT": ("update", update), "PATCH": ("patch", patch)},
-    "approval": {"GET": ("get", get), "PUT": ("update", update), "PATCH": ("patch", patch)},
     "finalize": {"PUT": ("update", put_finalize)},
     "log": {"GET": ("get", get_log)},
     "exec": {"GET": ("get", refuse_session), "POST": ("create", refuse_session)},

@@ -139,8 +139,8 @@ class SupervisedCluster:
             self._transport = HttpTransport.from_kubeconfig(load_kubeconfig(kubeconfig))
             await self._spawn("scheduler", "scheduler", "--kubeconfig", str(kubeconfig), *self._scheduler_args)
             if self._controllers:
-                chosen = f"--controllers={self._controllers}"
-                await self._spawn("controllers", "controllers", "--kubeconfig", str(kubeconfig), chosen, *self._signing_args())
+                chosen = [f"--controllers={self._controllers}", *self._signing_args()]
+                await self._spawn("controllers", "controllers", "--kubeconfig", str(kubeconfig), *chosen)
             if self._nodes:
                 await self._spawn("nodes", "nodes", "--kubeconfig", str(kubeconfig), "--count", str(self._nodes))
         except BaseException:

@@ -113,7 +113,9 @@ class Stored:
             views = self._views = {}
         found = views.get(key)
         if found is None:
-            found = views[key] = Stored(self.key, encode_value(convert(deep_copy(self.obj))), self.revision, self)
+            value = encode_value(convert(deep_copy(self.obj)))
+            # A version that leaves everything as it is (that of a custom resource, mostly) is no second object.
+            found = views[key] = self if value == self.value else Stored(self.key, value, self.revision, self)
         return found
 
     def at(self, revision: int) -> Stored:

@@ -61,6 +61,8 @@ def _decode_metadata(obj: Object, path: str, unknown: list[str]) -> None:
 
 def embedded(value: Any, schema: Schema, path: str = "") -> Iterator[tuple[str, Object]]:
     """(path, object) of each embedded resource that is there, outer ones first."""
+    if not has_embedded(schema):
+        return
     if isinstance(value, dict):
         if schema.embedded:
             yield path, value
@@ -74,7 +76,10 @@ def embedded(value: Any, schema: Schema, path: str = "") -> Iterator[tuple[str, 
 
 
 def has_embedded(schema: Schema) -> bool:
-    return schema.embedded or any(map(has_embedded, schema.children))
+    """Whether there may be one at the node or below it."""
+    if schema.holds_embedded is None:
+        schema.holds_embedded = schema.embedded or any(map(has_embedded, schema.children))
+    return schema.holds_embedded
 
 
 def validate_embedded(obj: Object, schema: Schema) -> list[Cause]:

@@ -13,6 +13,8 @@ from apiserver.meta.structural.schema import MAP, SET, Schema
 
 def find_duplicates(value: Any, schema: Schema, path: str = "") -> list[Cause]:
     """Each repeated item once, where it stands the second time."""
+    if not _has_unique_lists(schema):
+        return []
     causes: list[Cause] = []
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -31,6 +33,13 @@ def find_duplicates(value: Any, schema: Schema, path: str = "") -> list[Cause]:
                 if isinstance(item, dict | list):
                     causes += find_duplicates(item, schema.items, at(path, index))
     return causes
+
+
+def _has_unique_lists(schema: Schema) -> bool:
+    """Whether there is anything to look for at the node or below it."""
+    if schema.holds_unique is None:
+        schema.holds_unique = schema.list_type in (SET, MAP) or any(map(_has_unique_lists, schema.children))
+    return schema.holds_unique
 
 
 def _repeated_keys(items: list[Any], keys: tuple[str, ...], path: str) -> list[Cause]:

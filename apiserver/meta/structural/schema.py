@@ -3,7 +3,8 @@
     schema = parse_schema({"type": "object", "properties": {"size": {"type": "integer", "default": 1}}})
 
 What is wrong with a schema is not decided here (`rules`); what cannot be read is left out. Nodes are shared and never
-changed (but for what is found out once of a node and what is below it: `holds_…`). The same node is used below logical operators (allOf, anyOf, oneOf, not), where only value rules count.
+changed, but for what is found out once of a node and all below it (`holds_…`). The same node is used below logical
+operators (allOf, anyOf, oneOf, not), where only value rules count.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ class Schema:
 
     __slots__ = (
         "additional", "all_of", "allows_additional", "any_of", "default", "embedded", "enum", "exclusive_maximum",
-        "exclusive_minimum", "format", "has_default", "holds_embedded", "holds_unique", "int_or_string", "items", "list_keys", "list_type", "map_type",
-        "max_items", "max_length", "max_properties", "maximum", "min_items", "min_length", "min_properties", "minimum",
-        "multiple_of", "not_", "nullable", "one_of", "pattern", "preserve", "properties", "regex", "required", "rules",
-        "source", "type", "types", "unique_items",
+        "exclusive_minimum", "format", "has_default", "holds_embedded", "holds_unique", "int_or_string", "items",
+        "list_keys", "list_type", "map_type", "max_items", "max_length", "max_properties", "maximum", "min_items",
+        "min_length", "min_properties", "minimum", "multiple_of", "not_", "nullable", "one_of", "pattern", "preserve",
+        "properties", "regex", "required", "rules", "source", "type", "types", "unique_items",
     )  # fmt: skip
 
     def __init__(self, source: Object) -> None:

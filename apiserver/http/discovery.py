@@ -60,7 +60,7 @@ def _aggregated(request: Request, catalog: Catalog, wanted: Wanted, *, core: boo
 def discover(request: Request, catalog: Catalog, address: str) -> Response | None:
     """/api, /apis and what is below them down to a group version; None for other paths. Raises NotAcceptable."""
     parts = [part for part in request.path.split("/") if part]
-    if not parts or parts[0] not in ("api", "apis") or len(parts) > 3:
+    if not parts or parts[0] not in ("api", "apis") or len(parts) > (2 if parts[0] == "api" else 3):
         return None
     is_root = len(parts) == 1
     wanted = negotiate(request.headers.get("accept", ""), (OBJECT, AGGREGATED) if is_root else (OBJECT,))

@@ -66,6 +66,8 @@ def to_v2(autoscaler: Object) -> Object:
         metrics.insert(0, {"type": "Resource", "resource": {"name": "cpu", "target": target}})
     if metrics:
         spec["metrics"] = metrics
+    if not status.get("currentReplicas"):
+        status.pop("currentReplicas", None)  # v2 leaves a zero out
     used = status.pop("currentCPUUtilizationPercentage", None)
     current = [_new_metric(metric, "current") for metric in _read_list(annotations.pop(CURRENT, None))]
     if not current and used is not None:

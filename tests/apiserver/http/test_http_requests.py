@@ -51,6 +51,14 @@ async def test_selectors_and_limits_together(http):
     assert [item["metadata"]["name"] for item in rest["items"]] == ["s5"]
 
 
+async def test_a_list_across_namespaces_comes_in_every_form(http):
+    """Three steps below /api: no discovery document, whatever the client accepts."""
+    for form, kind in (("Table", "Table"), ("PartialObjectMetadataList", "PartialObjectMetadataList")):
+        accept = f"application/json;as={form};v=v1;g=meta.k8s.io"
+        status, listed, _ = await http.call("GET", "/api/v1/configmaps", Accept=accept)
+        assert (status, listed["kind"]) == (200, kind)
+
+
 async def test_forms_of_a_list(http):
     await http.make("a")
     _, table, _ = await http.call(

@@ -5,7 +5,9 @@
 A rule sees `self`, the value it stands at, and, if it speaks of it, `oldSelf`; such a transition rule is only asked on updates
 (with optionalOldSelf always, and oldSelf is then an optional). A value that did not change keeps what was wrong with it.
 
-The types of objects are not checked at compile time, as Kubernetes does: a misspelt field is found when the rule is asked.
+Expressions are compiled without the types of objects, which the binding cannot be told. So that a misspelt field is refused
+as Kubernetes refuses it, paths that begin with `self` are looked up in the schema; what stands deeper (a variable of `all`)
+is found when the rule is asked. There is no estimate of what a rule may cost; the binding bounds what it does.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from typing import Any
 
 from apiserver.errors import Cause
 from apiserver.kinds.custom import cel_library
-from apiserver.kinds.custom.cel_values import to_cel
+from apiserver.kinds.custom.cel_values import escape, to_cel
 from apiserver.meta import at, child, duplicate, forbidden, invalid, required
-from apiserver.meta.structural import Schema, field_path, has_rules, key_of, same
+from apiserver.meta.structural import WHOLE_OBJECT, Schema, field_path, has_rules, key_of, same
 
 Object = dict[str, Any]
 
@@ -31,6 +33,8 @@ MAX_MESSAGE = 5_120
 _OLD_SELF = re.compile(r"\boldSelf\b")
 _TEXT = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _NO_KEY = re.compile(r'Key not found in map : "(.*)"')
+_PATH = re.compile(r"\b(?:self|oldSelf)((?:\s*\.\s*\??[A-Za-z_]\w*)+)(\s*\()?")
+_STEP = re.compile(r"\.\s*\??([A-Za-z_]\w*)")
 _OPTIONAL_OLD = "cel.bind(oldSelf, hasOldSelf ? optional.of(formerSelf) : optional.none(), ({}))"
 
 
@@ -124,8 +128,13 @@ def compile_rules(schema: Schema) -> Expressions:
     return Expressions(schema, rules, below)
 
 
-def check_expressions(schema: Schema, path: str, *, is_correlatable: bool = True) -> list[Cause]:
-    """What is wrong with the rules of a definition's schema. path: of the schema. Forms are checked elsewhere."""
+def check_expressions(
+    schema: Schema, path: str, *, is_correlatable: bool = True, is_whole: bool = True
+) -> list[Cause]:
+    """What is wrong with the rules of a definition's schema. path: of the schema. Forms are checked elsewhere.
+
+    is_correlatable: an old value can be found for a value here. is_whole: it is the schema of a resource.
+    """
     if not has_rules(schema):
         return []
     if find_binding() is None:
@@ -133,16 +142,16 @@ def check_expressions(schema: Schema, path: str, *, is_correlatable: bool = True
     causes: list[Cause] = []
     for index, rule in enumerate(schema.rules):
         where = at(child(path, "x-kubernetes-validations"), index)
-        causes += _check_rule(rule, schema, where, is_correlatable)
+        causes += _check_rule(rule, schema, where, is_correlatable, is_whole or schema.embedded)
     for name, inner in schema.properties.items():
         where = at(child(path, "properties"), name)
-        causes += check_expressions(inner, where, is_correlatable=is_correlatable)
+        causes += check_expressions(inner, where, is_correlatable=is_correlatable, is_whole=False)
     if schema.additional is not None:
         where = child(path, "additionalProperties")
-        causes += check_expressions(schema.additional, where, is_correlatable=is_correlatable)
+        causes += check_expressions(schema.additional, where, is_correlatable=is_correlatable, is_whole=False)
     if schema.items is not None:
         by_key = is_correlatable and schema.list_type == "map"
-        causes += check_expressions(schema.items, child(path, "items"), is_correlatable=by_key)
+        causes += check_expressions(schema.items, child(path, "items"), is_correlatable=by_key, is_whole=False)
     return causes
 
 
@@ -159,12 +168,12 @@ def _children(schema: Schema) -> list[tuple[str, Schema]]:
     return found
 
 
-def _check_rule(source: Object, schema: Schema, path: str, is_correlatable: bool) -> list[Cause]:
+def _check_rule(source: Object, schema: Schema, path: str, is_correlatable: bool, is_whole: bool) -> list[Cause]:
     text = source.get("rule") or ""
     if not text.strip():
         return []
     causes = []
-    problem = _problem(text, schema, source, wanted="bool")
+    problem = _problem(text, schema, source, wanted="bool") or _misspelt(text, schema, is_whole)
     if problem:
         causes.append(invalid(child(path, "rule"), text, problem))
     elif uses_old_self(text) and not is_correlatable:
@@ -175,7 +184,7 @@ def _check_rule(source: Object, schema: Schema, path: str, is_correlatable: bool
         causes.append(invalid(child(path, "optionalOldSelf"), source["optionalOldSelf"], why))
     expression = source.get("messageExpression") or ""
     if expression.strip():
-        problem = _problem(expression, schema, source, wanted="string")
+        problem = _problem(expression, schema, source, wanted="string") or _misspelt(expression, schema, is_whole)
         if problem:
             causes.append(invalid(child(path, "messageExpression"), expression, problem))
     if source.get("fieldPath"):
@@ -202,6 +211,36 @@ def _problem(text: str, schema: Schema, source: Object, *, wanted: str) -> str:
     if result not in (wanted.upper(), "DYN"):
         return f"cel expression must evaluate to a {wanted}"
     return ""
+
+
+def _misspelt(text: str, schema: Schema, is_whole: bool) -> str:
+    """The error about the first path from `self` that the schema does not know; empty where there is none."""
+    blank = _TEXT.sub(lambda found: " " * len(found.group(0)), text)
+    for found in _PATH.finditer(blank):
+        steps = list(_STEP.finditer(blank, found.start(1), found.end(1)))
+        if found.group(2):
+            steps.pop()  # a method
+        node: Schema | None = schema
+        whole = is_whole
+        for step in steps:
+            if node is None or node.type != "object" or node.additional is not None or node.preserve:
+                break
+            name = step.group(1)
+            if whole and name in WHOLE_OBJECT:
+                break
+            node = next((inner for key, inner in node.properties.items() if escape(key) == name), None)
+            if node is None:
+                return _located(text, step.start(), f"undefined field '{name}'")
+            whole = node.embedded
+    return ""
+
+
+def _located(text: str, at: int, why: str) -> str:
+    """An error as CEL compilers print it."""
+    before = text[:at].splitlines() or [""]
+    line, column = len(before), len(before[-1])
+    shown = text.splitlines()[line - 1]
+    return f"compilation failed: ERROR: <input>:{line}:{column + 1}: {why}\n | {shown}\n | {'.' * column}^"
 
 
 def _wrapped(text: str, *, is_optional: bool) -> str:

@@ -139,6 +139,20 @@ def test_what_cannot_be_compiled_is_refused():
     assert "fieldPath must be a valid path" in _problems(_field(PAIR, {"rule": "true", "fieldPath": ".nothing"}))[0]
 
 
+def test_a_misspelt_field_is_refused():
+    said = _problems(_field(PAIR, "has(self.low) && self.hihg > 1"))[0]
+    assert said.endswith(
+        "compilation failed: ERROR: <input>:1:22: undefined field 'hihg'\n | has(self.low) && self.hihg > 1\n"
+        " | .....................^"
+    )
+    for rule in ("self.low.nothing()", "'self.nothing' == 'x'", "self.__namespace__.size() > 1", "oldSelf.?low.hasValue()"):
+        assert "undefined field" not in "".join(_problems(_field(PAIR, rule)))
+    root = {"type": "object", "x-kubernetes-validations": [{"rule": "self.metadata.name == 'a' && self.spec == 'x'"}]}
+    assert "undefined field 'spec'" in _problems(root)[0]
+    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    assert _problems(_field(free, "!has(self.anything)")) == []
+
+
 def test_without_the_extra_rules_are_refused_with_the_way_out(monkeypatch):
     monkeypatch.setattr(expressions, "find_binding", lambda: None)
     assert _problems(_field(STRING, "self == 'x'")) == [f"s.x-kubernetes-validations: Forbidden: {MISSING_EXTRA}"]

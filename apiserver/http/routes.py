@@ -34,7 +34,7 @@ def find_target(catalog: Catalog, path: str) -> Target | None:
         group, version, rest = parts[1], parts[2], parts[3:]
     else:
         return None
-    if not catalog.resources(group, version):
+    if not catalog.serves(group, version):
         return None
     is_watch_path = rest[0] == "watch" and len(rest) > 1
     if is_watch_path:

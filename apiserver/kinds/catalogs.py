@@ -42,7 +42,7 @@ GROUP_ORDER = (
 class Catalog:
     """Raises ValueError for two resources of one name."""
 
-    __slots__ = ("_by_kind", "_by_plural", "_groups", "_resources", "documents")
+    __slots__ = ("_by_kind", "_by_plural", "_group_versions", "_groups", "_resources", "documents")
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self._resources = tuple(resources)
@@ -51,6 +51,7 @@ class Catalog:
         if len(self._by_plural) != len(self._resources) or len(self._by_kind) != len(self._resources):
             raise ValueError("a catalog has two resources of the same name")
         self._groups = _order_groups(self._resources)
+        self._group_versions = frozenset((r.group, r.version) for r in self._resources)
         self.documents: dict[str, object] = {}  # made by discovery and openapi, once each
 
     def joined_by(self, others: Iterable[Resource], previous: Catalog) -> Catalog:
@@ -84,6 +85,10 @@ class Catalog:
 
     def find_kind(self, group: str, version: str, kind: str) -> Resource | None:
         return self._by_kind.get((group, version, kind))
+
+    def serves(self, group: str, version: str) -> bool:
+        """Whether a group version has any resource. Asked for every request."""
+        return (group, version) in self._group_versions
 
     def resources(self, group: str | None = None, version: str | None = None) -> Sequence[Resource]:
         """All resources, or those of a group (version), in the order of their names."""

@@ -106,11 +106,16 @@ def without_prefixes(left: Node, prefixes: Node) -> Node:
     return rest
 
 
+ANY = "*"
+
+
 def within_prefixes(left: Node, prefixes: Node) -> Node:
-    """The part of `left` that lies at or below the members of `prefixes`."""
+    """The part of `left` that lies at or below the members of `prefixes`, where a step ANY is every step."""
     rest: Node = {}
     for label, node in left.items():
         other = prefixes.get(label)
+        if other is None and label != SELF:
+            other = prefixes.get(ANY)
         if other is None:
             continue
         made = node if is_member(other) else make_node(False, within_prefixes(_steps(node), other))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(
@@ -22,7 +23,12 @@ _YEAR_HOURS = 365 * _DAY_HOURS
 
 def format_time(seconds: float) -> str:
     """metav1.Time: RFC 3339, UTC, the fraction cut off."""
-    return (_EPOCH + timedelta(seconds=int(seconds // 1))).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _format_seconds(int(seconds // 1))
+
+
+@lru_cache(maxsize=16)  # the writes of a second share its text
+def _format_seconds(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def format_micro_time(seconds: float) -> str:

@@ -43,6 +43,15 @@ _STATUS_RESETS: dict[tuple[str, str], FieldNode] = {
 }
 
 
+_OF_CONTAINERS: FieldNode = {"*": {"f:resources": {}, "f:resizePolicy": {}}}
+
+# All that can be changed through the other subresources.
+_ONLY: dict[str, FieldNode] = {
+    "ephemeralcontainers": {"f:spec": {"f:ephemeralContainers": {}}},
+    "resize": {"f:spec": {"f:containers": _OF_CONTAINERS, "f:initContainers": _OF_CONTAINERS}},
+}
+
+
 def writer_of(resource: Resource, subresource: str, options: WriteOptions, now: str) -> Writer:
     """resource: in the version that was asked for."""
     reset, only = _NOTHING, _NOTHING
@@ -51,6 +60,8 @@ def writer_of(resource: Resource, subresource: str, options: WriteOptions, now: 
             only = _STATUS
         else:
             reset = _STATUS_RESETS.get((resource.group, resource.plural), _SPEC)
+    elif subresource in _ONLY:
+        only = _ONLY[subresource]
     elif resource.has_status:
         reset = _STATUS
     return Writer(options.manager, resource.api_version, subresource, now, reset, only)

@@ -84,6 +84,11 @@ async def test_resources_are_changed_by_resize_alone(api, pod):
     seen = await api.ok("PATCH", f"{PODS}/p/resize", change, type=STRATEGIC)
     (container,) = seen["spec"]["containers"]
     assert (container["resources"]["requests"], container["image"]) == ({"cpu": "150m", "memory": "64Mi"}, "i")
+    (entry,) = [each for each in seen["metadata"]["managedFields"] if each.get("subresource")]
+    assert (entry["subresource"], entry["fieldsV1"]) == (
+        "resize",
+        {"f:spec": {"f:containers": {'k:{"name":"c"}': {"f:resources": {"f:requests": {"f:cpu": {}}}}}}},
+    )
     assert seen["metadata"]["generation"] == pod["metadata"]["generation"] + 1
 
 

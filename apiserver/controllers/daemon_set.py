@@ -24,7 +24,7 @@ from apiserver.controllers.daemon_pods import (
 from apiserver.controllers.expectations import Expectations
 from apiserver.controllers.ownership import claim, index_orphans, owner_of
 from apiserver.controllers.pod_control import BURST, PODS, PodControl, is_namespace_terminating
-from apiserver.controllers.pods import is_available, is_ready, is_relevant_change, ready_since_s
+from apiserver.controllers.pods import gather_s, is_available, is_ready, is_relevant_change, ready_since_s
 from apiserver.errors import StatusError
 from apiserver.meta import label_selector_of
 
@@ -85,7 +85,7 @@ class DaemonSetController:
         owner = owner_of(pod, "DaemonSet", self._sets)
         if owner is not None:
             self._expectations.creation_seen(key_of(owner))
-            self.queue.add(key_of(owner))
+            self._wake(owner)
         elif not pod["metadata"].get("ownerReferences"):
             labels = pod["metadata"].get("labels") or {}
             for candidate in self._sets.list(pod["metadata"]["namespace"]):
@@ -99,13 +99,18 @@ class DaemonSetController:
         if former is not None and former is not owner:
             self.queue.add(key_of(former))
         if owner is not None and (former is not owner or is_relevant_change(old, pod)):
-            self.queue.add(key_of(owner))
+            self._wake(owner)
 
     def _pod_deleted(self, pod: Object) -> None:
         owner = owner_of(pod, "DaemonSet", self._sets)
         if owner is not None:
             self._expectations.deletion_seen(key_of(owner), pod["metadata"]["uid"])
-            self.queue.add(key_of(owner))
+            self._wake(owner)
+
+    def _wake(self, owner: Object) -> None:
+        """Reconciles soon; not at all while more of what was asked for is still to be seen."""
+        if self._expectations.satisfied(key_of(owner)):
+            self.queue.add_after(key_of(owner), gather_s(len(self._nodes.store)))
 
     # ------------------------------------------------------------------------------------------------ reconcile
 

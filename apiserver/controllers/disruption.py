@@ -16,7 +16,7 @@ import math
 
 from apiserver.client import Object, Objects, WorkQueue, controller_of, key_of, resource_name, split_key
 from apiserver.controllers.context import Context
-from apiserver.controllers.pods import is_ready, is_relevant_change
+from apiserver.controllers.pods import gather_s, is_ready, is_relevant_change
 from apiserver.controllers.rollout import scaled
 from apiserver.errors import StatusError
 from apiserver.meta import NOTHING, LabelSelector, format_time, label_selector_of, parse_time
@@ -58,7 +58,8 @@ class DisruptionController:
         labels = pod["metadata"].get("labels") or {}
         for budget in self._budgets.list(pod["metadata"]["namespace"]):
             if _selector(budget).matches(labels):
-                self.queue.add(key_of(budget))
+                expected = (budget.get("status") or {}).get("expectedPods") or 0
+                self.queue.add_after(key_of(budget), gather_s(expected))
 
     def _pod_updated(self, old: Object, pod: Object) -> None:
         if not is_relevant_change(old, pod):

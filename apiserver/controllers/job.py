@@ -31,14 +31,12 @@ from apiserver.controllers.job_status import (
 )
 from apiserver.controllers.ownership import claim, index_orphans, owner_of
 from apiserver.controllers.pod_control import BURST, PODS, PodControl, is_namespace_terminating
-from apiserver.controllers.pods import is_relevant_change
+from apiserver.controllers.pods import gather_s, is_relevant_change
 from apiserver.errors import StatusError
 from apiserver.meta import format_time, label_selector_of
 
 JOBS = resource_name("batch/v1/jobs")
 MANAGER = "kubernetes.io/job-controller"
-GATHER_S = 1.0
-"""Pod changes of one Job are gathered for so long, as in Kubernetes (syncJobBatchPeriod)."""
 _POINTERS = ("ready", "terminating", "uncountedTerminatedPods", "failedIndexes")
 """Written also where they are empty, as Go writes pointers."""
 
@@ -110,9 +108,8 @@ class JobController:
             self._wake(owner)
 
     def _wake(self, job: Object) -> None:
-        """At once for small Jobs; changes of many pods are gathered."""
-        many = (job["spec"].get("parallelism") or 0) > 50
-        self.queue.add_after(key_of(job), GATHER_S if many else 0.0)
+        if self._expectations.satisfied(key_of(job)):
+            self.queue.add_after(key_of(job), 10 * gather_s(job["spec"].get("parallelism") or 0))
 
     def _release_orphan(self, pod: Object) -> None:
         """A pod whose Job is gone: nobody will count it, so nothing may hold it."""

@@ -5,7 +5,7 @@ not been seen yet (expectations) → write the status if it changed.
 
 How pods are made and deleted is pod_control's. Too many pods: those worth least go first (pods.rank_for_deletion).
 A reconcile looks at every pod of the set, and so may not follow every change of a pod: changes that cannot matter are left
-out, the others are gathered for a time in proportion to the set's size (WAIT_PER_REPLICA_S).
+out, the others are gathered for a time in proportion to the set's size (pods.gather_s).
 A ReplicationController is the same thing with a selector of labels only, and another name: `ReplicationControllers` below.
 Source of the rules: Kubernetes pkg/controller/replicaset.
 """
@@ -21,6 +21,7 @@ from apiserver.controllers.ownership import claim, index_orphans, owner_of
 from apiserver.controllers.pod_control import BURST, PODS, PodControl, is_namespace_terminating, pod_from_template
 from apiserver.controllers.pods import (
     find_condition,
+    gather_s,
     is_active,
     is_available,
     is_ready,
@@ -33,9 +34,6 @@ from apiserver.meta import LabelSelector, format_time, label_selector_of
 
 REPLICA_SETS = resource_name("apps/v1/replicasets")
 REPLICATION_CONTROLLERS = resource_name("replicationcontrollers")
-
-WAIT_PER_REPLICA_S = 0.00002
-"""1,000 replicas: at most 50 reconciles a second."""
 
 
 class ReplicaSetController:
@@ -98,7 +96,7 @@ class ReplicaSetController:
     def _wake(self, owner: Object) -> None:
         """Reconciles soon; not at all while more of what was asked for is still to be seen."""
         if self._expectations.satisfied(key_of(owner)):
-            self.queue.add_after(key_of(owner), WAIT_PER_REPLICA_S * (owner["spec"].get("replicas") or 0))
+            self.queue.add_after(key_of(owner), gather_s(owner["spec"].get("replicas") or 0))
 
     def _wake_matching(self, pod: Object) -> None:
         """A pod nobody controls may be somebody's to adopt."""

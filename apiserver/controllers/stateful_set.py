@@ -22,7 +22,7 @@ from apiserver.controllers import revisions
 from apiserver.controllers.context import Context
 from apiserver.controllers.ownership import claim, index_orphans, owner_of
 from apiserver.controllers.pod_control import PODS, is_namespace_terminating, slow_start
-from apiserver.controllers.pods import is_available, is_ready, ready_since_s
+from apiserver.controllers.pods import gather_s, is_available, is_ready, is_relevant_change, ready_since_s
 from apiserver.controllers.rollout import scaled
 from apiserver.controllers.stateful_pods import (
     build_claims,
@@ -70,7 +70,7 @@ class StatefulSetController:
     def _pod_seen(self, pod: Object) -> None:
         owner = owner_of(pod, "StatefulSet", self._sets)
         if owner is not None:
-            self.queue.add(key_of(owner))
+            self.queue.add_after(key_of(owner), gather_s(replicas_of(owner)))
         elif not pod["metadata"].get("ownerReferences"):
             found = self._sets.get(parent_and_ordinal(pod["metadata"]["name"])[0], pod["metadata"]["namespace"])
             if found is not None:
@@ -78,9 +78,10 @@ class StatefulSetController:
 
     def _pod_updated(self, old: Object, pod: Object) -> None:
         former = owner_of(old, "StatefulSet", self._sets)
-        if former is not None:
+        if former is not None and former is not owner_of(pod, "StatefulSet", self._sets):
             self.queue.add(key_of(former))
-        self._pod_seen(pod)
+        if is_relevant_change(old, pod):
+            self._pod_seen(pod)
 
     # ------------------------------------------------------------------------------------------------ reconcile
 

@@ -139,7 +139,7 @@ def write(path, *, cluster=None, user=None, **fields):
 def test_a_plain_kubeconfig(tmp_path):
     (tmp_path / "token").write_text("from a file\n")
     config = load_kubeconfig(write(tmp_path / "k", user={"tokenFile": "token"}))
-    assert config == ("http://127.0.0.1:1", "from a file", None, "team")
+    assert config == ("http://127.0.0.1:1", "from a file", None, "team", "")
     assert HttpTransport.from_kubeconfig(config).url == "http://127.0.0.1:1"
 
 

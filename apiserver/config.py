@@ -49,6 +49,9 @@ class ApiServerConfig(NamedTuple):
     """port 0: any free one. compaction_interval_s: how often the store's history is dropped (Kubernetes: 5 minutes); 0 = never.
 
     seed: makes uids and generated names reproducible; None takes the system's randomness.
+
+    service_networks: one, or one for each IP family, the default one first; node_ports: the first and the last.
+    disabled_admission: plugins that are left out, by name ("ServiceAccount" where nobody makes accounts).
     """
 
     host: str = "127.0.0.1"
@@ -56,3 +59,6 @@ class ApiServerConfig(NamedTuple):
     compaction_interval_s: float = 300.0
     seed: int | None = None
     access: AccessConfig = AccessConfig()
+    service_networks: tuple[str, ...] = ("10.96.0.0/16",)
+    node_ports: tuple[int, int] = (30000, 32767)
+    disabled_admission: tuple[str, ...] = ()

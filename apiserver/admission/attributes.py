@@ -1,7 +1,8 @@
 """What an admission plugin is shown, and what a plugin is.
 
 A plugin is a value with two functions: `mutate` may change `attributes.obj` in place, `validate` may refuse by raising
-StatusError. Either may be None. All of them mutate, in order, before any of them validates.
+StatusError. Either may be None. All of them mutate, in order, before any of them validates; a plugin that mutates may refuse
+there too, and then nothing after it is asked. Deletions are only validated: there is nothing to change.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from apiserver.auth import LOOPBACK_USER, User
+from apiserver.errors import Cause, StatusError, forbidden
 from apiserver.kinds import Resource
 
 CREATE, UPDATE, DELETE = "CREATE", "UPDATE", "DELETE"
 
 Find = Callable[[str, str, str], Awaitable[dict[str, Any] | None]]
-"""find(plural, namespace, name): an object of the core group or a priority class, as it is now."""
+"""find(resource, namespace, name): an object as it is now. resource: "pods", "storageclasses.storage.k8s.io"."""
 
 List = Callable[[str], Awaitable[list[dict[str, Any]]]]
-"""list(plural): every object of a core resource."""
+"""list(resource): every object of a resource, as the server knows them: perhaps a moment old."""
 
 
 class Attributes(NamedTuple):
@@ -43,6 +45,24 @@ class Plugin(NamedTuple):
     validate: Callable[[Attributes], Awaitable[None]] | None = None
 
 
-def is_core(attributes: Attributes, plural: str) -> bool:
-    """Whether the request is about this core resource itself, not a subresource of it."""
-    return not attributes.resource.group and attributes.resource.plural == plural and not attributes.subresource
+def is_about(attributes: Attributes, plural: str, group: str = "") -> bool:
+    """Whether the request is about this resource itself, not a subresource of it."""
+    resource = attributes.resource
+    return resource.plural == plural and resource.group == group and not attributes.subresource
+
+
+def refuse(attributes: Attributes, why: str, causes: list[Cause] | None = None) -> StatusError:
+    """403: `pods "x" is forbidden: why`."""
+    return forbidden(attributes.resource.group, attributes.resource.plural, attributes.name, why, causes)
+
+
+def find_default(objects: list[dict[str, Any]], *annotations: str) -> dict[str, Any] | None:
+    """The object that says it is the default: the youngest, and of one age the first by name."""
+    said = [
+        obj
+        for obj in objects
+        if any((obj["metadata"].get("annotations") or {}).get(name) == "true" for name in annotations)
+    ]
+    said.sort(key=lambda obj: str(obj["metadata"]["name"]))
+    said.sort(key=lambda obj: str(obj["metadata"].get("creationTimestamp", "")), reverse=True)
+    return said[0] if said else None

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from apiserver.admission.attributes import CREATE, DELETE, Attributes, Plugin, is_core
-from apiserver.errors import Cause, forbidden, not_found
+from apiserver.admission.attributes import CREATE, DELETE, Attributes, Plugin, is_about, refuse
+from apiserver.errors import Cause, not_found
 
 IMMORTAL = ("default", "kube-system", "kube-public")
 
 
-async def _validate(attributes: Attributes) -> None:
-    if attributes.operation == DELETE and is_core(attributes, "namespaces") and attributes.name in IMMORTAL:
-        raise forbidden("", "namespaces", attributes.name, "this namespace may not be deleted")
+async def _mutate(attributes: Attributes) -> None:
+    """Changes nothing, but comes first: that the namespace is missing is what people have to know."""
     if attributes.operation != CREATE or not attributes.resource.namespaced:
         return
     namespace = await attributes.find("namespaces", "", attributes.namespace)
     if namespace is None:
         raise not_found("", "namespaces", attributes.namespace)
-    if namespace["metadata"].get("deletionTimestamp"):
+    if (namespace.get("status") or {}).get("phase") == "Terminating" or namespace["metadata"].get("deletionTimestamp"):
         why = f"unable to create new content in namespace {attributes.namespace} because it is being terminated"
-        cause = Cause(
-            "NamespaceTerminating", f"namespace {attributes.namespace} is being terminated", "metadata.namespace"
-        )
-        raise forbidden(attributes.resource.group, attributes.resource.plural, attributes.name, why, [cause])
+        text = f"namespace {attributes.namespace} is being terminated"
+        raise refuse(attributes, why, [Cause("NamespaceTerminating", text, "metadata.namespace")])
 
 
-PLUGIN = Plugin("NamespaceLifecycle", mutate=None, validate=_validate)
+async def _validate(attributes: Attributes) -> None:
+    if attributes.operation == DELETE and is_about(attributes, "namespaces") and attributes.name in IMMORTAL:
+        raise refuse(attributes, "this namespace may not be deleted")
+
+
+PLUGIN = Plugin("NamespaceLifecycle", _mutate, _validate)

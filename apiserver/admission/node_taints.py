@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from apiserver.admission.attributes import CREATE, Attributes, Plugin, is_core
+from apiserver.admission.attributes import CREATE, Attributes, Plugin, is_about
 
 TAINT = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 
 
 async def _mutate(attributes: Attributes) -> None:
-    if attributes.operation != CREATE or not is_core(attributes, "nodes") or attributes.obj is None:
+    if attributes.operation != CREATE or not is_about(attributes, "nodes") or attributes.obj is None:
         return
     taints = attributes.obj.setdefault("spec", {}).setdefault("taints", [])
     if not any(taint.get("key") == TAINT["key"] and taint.get("effect") == TAINT["effect"] for taint in taints):

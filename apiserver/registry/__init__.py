@@ -7,6 +7,7 @@ subresources  binding, finalize
 eviction      a delete that asks the disruption budget first
 scaling       a workload as one number
 options       DeleteOptions, checked
+service_allocation, node_ports   what services reserve before they are stored
 ownership     who wrote what: managedFields
 applying      server-side apply
 """
@@ -17,12 +18,14 @@ from apiserver.registry.eviction import evict
 from apiserver.registry.options import DeleteOptions, WriteOptions, parse_delete_options
 from apiserver.registry.registry import Change, Registry, as_served
 from apiserver.registry.scaling import apply_to_scale, write_scale
+from apiserver.registry.service_allocation import ServiceRanges
 from apiserver.registry.subresources import bind, created, finalize, success
 
 __all__ = [
     "Change",
     "DeleteOptions",
     "Registry",
+    "ServiceRanges",
     "WriteOptions",
     "apply_object",
     "apply_to_scale",

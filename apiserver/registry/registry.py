@@ -17,9 +17,7 @@ The catalog may change while the server runs (custom resources): `serve` replace
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -40,6 +38,7 @@ from apiserver.kinds import Catalog, Part, Resource
 from apiserver.meta import deep_copy, format_time, generate_name
 from apiserver.registry import deletion, metadata, ownership
 from apiserver.registry.options import DeleteOptions, WriteOptions
+from apiserver.registry.service_allocation import NOTHING_RESERVED, Reservation, ServiceAllocation, ServiceRanges
 from apiserver.storage import (
     NEWEST,
     Feed,
@@ -79,7 +78,9 @@ class Registry:
         plugins: Sequence[Plugin] = PLUGINS,
         seed: int | None = None,
         watch_limits: WatchLimits = WatchLimits(),  # noqa: B008 - immutable
+        service_ranges: ServiceRanges = ServiceRanges(),  # noqa: B008 - immutable
     ) -> None:
+        """Raises ValueError for service ranges that cannot be."""
         self.clock = clock
         self._kv = kv
         self._plugins = plugins
@@ -90,7 +91,7 @@ class Registry:
         self._caches: dict[Resource, WatchCache] = {}
         self._catalog = catalog
         self.serve(catalog)
-        self._services = asyncio.Lock()
+        self._allocation = ServiceAllocation(self, kv, service_ranges)
         self._event_lease = (0, 0.0)
         self._is_stopped = False
 
@@ -184,13 +185,22 @@ class Registry:
         rules = resource.rules
         if rules is not resource:
             obj = resource.to_hub(obj)
-        async with self._serialised(rules):
-            tracks = None if keeps_entries else resource
-            return as_served(resource, await self._create(rules, namespace, obj, options, tracks))
+        tracks = None if keeps_entries else resource
+        return as_served(resource, await self._create(rules, namespace, obj, options, tracks))
 
-    def _serialised(self, resource: Resource) -> AbstractAsyncContextManager[Any]:
-        """Services are written one at a time: each looks at all the others for a free address and free ports."""
-        return self._services if not resource.group and resource.plural == "services" else nullcontext()
+    def new_uid(self) -> str:
+        return str(UUID(int=self._random.getrandbits(128), version=4))
+
+    async def _reserve(self, resource: Resource, obj: Object, old: Object | None, dry_run: bool) -> Reservation:
+        """Services reserve addresses and ports before they are stored; nothing else does."""
+        if resource.plural != "services" or resource.group:
+            return NOTHING_RESERVED
+        return await self._allocation.reserve(obj, old, dry_run)
+
+    async def _released(self, resource: Resource, obj: Object) -> None:
+        """After an object is gone for good."""
+        if resource.plural == "services" and not resource.group:
+            await self._allocation.release_all(obj)
 
     async def _create(
         self, resource: Resource, namespace: str, obj: Object, options: WriteOptions, tracks: Resource | None
@@ -211,7 +221,7 @@ class Registry:
     async def _try_create(
         self, resource: Resource, namespace: str, obj: Object, options: WriteOptions, tracks: Resource | None
     ) -> Stored | None:
-        uid = str(UUID(int=self._random.getrandbits(128), version=4))
+        uid = self.new_uid()
         now = format_time(self.clock.now_s())
         metadata.fill_new(resource, obj, namespace, uid, now)
         name = obj["metadata"].get("name", "")
@@ -222,16 +232,35 @@ class Registry:
         attributes = self._attributes(CREATE, resource, "", namespace, name, obj, None, options)
         await self._mutate(attributes)
         resource.prepare_create(obj)
-        causes = resource.validate(obj)
-        if causes:
-            # A namespace that is missing is told first: it is what people got wrong (kube-apiserver admits before it validates).
+        async with await self._reserve(resource, obj, None, options.dry_run) as reservation:
+            causes = resource.validate(obj)
+            if causes:
+                raise invalid(resource.group, resource.kind, name, causes)
             await self._admit(attributes)
-            raise invalid(resource.group, resource.kind, name, causes)
-        await self._admit(attributes)
+            stored = await self._store_new(resource, namespace, name, obj, options.dry_run)
+            reservation.is_kept = stored is not None
+        return stored
+
+    def form_new(self, resource: Resource, namespace: str, obj: Object, options: WriteOptions) -> bytes:
+        """What creating `obj` would store, for the server's own objects: nobody is asked, and the status stays as it says."""
+        now = format_time(self.clock.now_s())
+        status = obj.pop("status", None)
+        metadata.fill_new(resource, obj, namespace, self.new_uid(), now)
+        resource.defaults(obj)
+        ownership.track_create(resource, obj, options, now)
+        resource.prepare_create(obj)
+        if status is not None:
+            obj["status"] = status
+        return encode_value(obj)
+
+    async def _store_new(
+        self, resource: Resource, namespace: str, name: str, obj: Object, dry_run: bool
+    ) -> Stored | None:
+        """None where the name is taken."""
         obj = _as_stored(resource, obj)
         value = encode_value(obj)
         store = self.store(resource)
-        if options.dry_run:
+        if dry_run:
             exists = await store.find(namespace, name)
             return None if exists is not None else _unstored(store.key(namespace, name), value)
         lease = await self._lease(resource)
@@ -290,30 +319,31 @@ class Registry:
         elif prepare is None:
             prepare = resource.prepare_status_update if subresource == "status" else resource.prepare_update
         for _ in range(MAX_CONFLICTS):
-            async with self._serialised(resource):
-                old = await self.get(resource, namespace, name)
-                obj = change(deep_copy(as_served(served, old).obj))
-                if served is not resource:
-                    obj = served.to_hub(obj)
-                if must_name_version:
-                    _check_names_version(resource, obj, name)
-                metadata.check_identity(resource, obj, old.obj)
-                said = None if keeps_entries or is_free else obj["metadata"].pop("managedFields", None)
-                metadata.restore(obj, old.obj)
-                resource.defaults(obj)
-                if not keeps_entries and not is_free:
-                    now = format_time(self.clock.now_s())
-                    ownership.track_update(served, subresource, obj, old.obj, said, options, now)
-                attributes = self._attributes(UPDATE, resource, subresource, namespace, name, obj, old.obj, options)
-                await self._mutate(attributes)
-                prepare(obj, old.obj)
-                if resource.tracks_generation and not is_free and resource.generation_changed(obj, old.obj):
-                    obj["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
+            old = await self.get(resource, namespace, name)
+            obj = change(deep_copy(as_served(served, old).obj))
+            if served is not resource:
+                obj = served.to_hub(obj)
+            if must_name_version:
+                _check_names_version(resource, obj, name)
+            metadata.check_identity(resource, obj, old.obj)
+            said = None if keeps_entries or is_free else obj["metadata"].pop("managedFields", None)
+            metadata.restore(obj, old.obj)
+            resource.defaults(obj)
+            if not keeps_entries and not is_free:
+                now = format_time(self.clock.now_s())
+                ownership.track_update(served, subresource, obj, old.obj, said, options, now)
+            attributes = self._attributes(UPDATE, resource, subresource, namespace, name, obj, old.obj, options)
+            await self._mutate(attributes)
+            prepare(obj, old.obj)
+            if resource.tracks_generation and not is_free and resource.generation_changed(obj, old.obj):
+                obj["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
+            async with await self._reserve(resource, obj, old.obj, options.dry_run) as reservation:
                 causes = _causes_of_change(resource, obj, old.obj, is_free, part)
                 if causes:
                     raise invalid(resource.group, resource.kind, name, causes)
                 await self._admit(attributes)
                 stored = await self._store_update(resource, old, obj, options.dry_run)
+                reservation.is_kept = stored is not None
             if stored is not None:
                 return as_served(served, stored)
         raise conflict(resource.group, resource.plural, name)
@@ -328,7 +358,10 @@ class Registry:
         if dry_run:
             return Stored(old.key, value, old.revision)
         if deletion.is_gone(resource, obj):
-            return Stored(old.key, value, old.revision) if await store.remove(old) is not None else None
+            if await store.remove(old) is None:
+                return None
+            await self._released(resource, obj)
+            return Stored(old.key, value, old.revision)
         return self._learn(resource, await store.replace(old, value, lease=await self._lease(resource)), obj)
 
     # ---- delete ----
@@ -367,10 +400,12 @@ class Registry:
                 if replaced is None:
                     continue
                 if not gone:
+                    self._learn(resource, replaced, obj)
                     return replaced, False
                 old = marked = replaced
             removed = await store.remove(old)
             if removed is not None:
+                await self._released(resource, removed.obj)
                 return removed, True
         raise conflict(resource.group, resource.plural, name)
 
@@ -407,7 +442,7 @@ class Registry:
         options: WriteOptions,
     ) -> Attributes:
         return Attributes(
-            operation, resource, subresource, namespace, name, obj, old, self._find, self._list_core,
+            operation, resource, subresource, namespace, name, obj, old, self._find, self._list_known,
             options.user, options.dry_run,
         )  # fmt: skip
 
@@ -421,9 +456,13 @@ class Registry:
             if plugin.validate is not None:
                 await plugin.validate(attributes)
 
-    async def _find(self, plural: str, namespace: str, name: str) -> Object | None:
-        group = "scheduling.k8s.io" if plural == "priorityclasses" else ""
-        resource = self.catalog.find(group, "v1", plural)
+    def _core_or_group(self, what: str) -> Resource | None:
+        """what: "pods", "storageclasses.storage.k8s.io"."""
+        plural, _, group = what.partition(".")
+        return self.catalog.find(group, "v1", plural)
+
+    async def _find(self, what: str, namespace: str, name: str) -> Object | None:
+        resource = self._core_or_group(what)
         if resource is None:
             return None
         cache = await self.cache(resource)
@@ -431,11 +470,12 @@ class Registry:
         stored = cache.find(namespace, name) or await find_one(cache, namespace, name)
         return None if stored is None else stored.obj
 
-    async def _list_core(self, plural: str) -> Objects:
-        resource = self.catalog.find("", "v1", plural)
+    async def _list_known(self, what: str) -> Objects:
+        """What the cache has, perhaps a moment old: nothing is asked of the store."""
+        resource = self._core_or_group(what)
         if resource is None:
             return []
-        return [stored.obj for stored in (await read_page(await self.cache(resource), "", None)).items]
+        return [stored.obj for stored in (await self.cache(resource)).page("", None).items]
 
 
 def as_served(resource: Resource, stored: Stored) -> Stored:

@@ -10,15 +10,16 @@ import logging
 import socket
 from typing import Any
 
-from apiserver.admission import PLUGINS
+from apiserver.admission import PLUGINS, without
 from apiserver.auth import LOOPBACK_USER, User
 from apiserver.config import ApiServerConfig
 from apiserver.errors import service_unavailable
 from apiserver.http import HttpServer, Pipeline
 from apiserver.kinds import Catalog, catalog
-from apiserver.registry import Registry
+from apiserver.registry import Registry, ServiceRanges
 from apiserver.server.access import Access, check_access
 from apiserver.server.bootstrap import bootstrap
+from apiserver.server.bootstrap_objects import Place
 from apiserver.server.compactor import compact_regularly
 from apiserver.server.custom_resources import CustomResources
 from apiserver.server.identity import Credentials, Identity
@@ -38,7 +39,7 @@ CERTIFICATE_CHECK_S = 10.0
 
 
 class ApiServer:
-    """`kv` is the caller's, and is not closed here. Raises ValueError or OSError for access control that cannot be."""
+    """`kv` is the caller's, and is not closed here. Raises ValueError or OSError for a configuration that cannot be."""
 
     def __init__(
         self, config: ApiServerConfig, kv: Client, clock: Clock | None = None, *, kinds: Catalog = catalog
@@ -47,9 +48,11 @@ class ApiServer:
         self._kv = kv
         self._catalog = kinds
         check_access(config.access, config.host)
-        self._registry = Registry(kinds, kv, clock or SystemClock(), seed=config.seed)
+        ranges = ServiceRanges(config.service_networks, config.node_ports)
+        self._registry = Registry(kinds, kv, clock or SystemClock(), seed=config.seed, service_ranges=ranges)
         self._access = Access(config.access, self._registry)
-        self._registry.admit_with((*PLUGINS, *self._access.plugins()))
+        chain = (*PLUGINS, *self._access.plugins())
+        self._registry.admit_with(without(chain, config.disabled_admission))
         self._identity: Identity | None = None
         self._signing: tuple[bytes, bytes] | None = None
         self._custom = CustomResources(self._registry, kinds)
@@ -76,7 +79,7 @@ class ApiServer:
             self._pipeline = Pipeline(
                 self._registry, f"{host}:{port}", self._is_store_up, self._access.gate, scheme=scheme
             )
-            await bootstrap(self._catalog, self._registry, host, port)
+            await bootstrap(self._catalog, self._registry, self._kv, self._place(host, port))
             # Before anybody lists: a watch from a list's revision must find the cache there already.
             stored = [resource for resource in self._catalog.resources() if not resource.is_virtual]
             await asyncio.gather(*(self._registry.cache(resource) for resource in stored))
@@ -114,6 +117,11 @@ class ApiServer:
                 made = make_authority()
                 self._signing = made.certificate, made.key
         return self._signing
+
+    def _place(self, host: str, port: int) -> Place:
+        ca = b"" if self._identity is None else self._identity.client_ca
+        reached = WILDCARDS.get(host, host)
+        return Place(reached, port, self._config.access.serves_tls, self._config.service_networks, ca.decode())
 
     @property
     def credentials(self) -> Credentials:

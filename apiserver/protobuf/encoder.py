@@ -5,6 +5,9 @@
 Fields that the message does not have are left out, as is what is absent: a reader takes absence for the zero value. The fields'
 order is the object's, not their numbers'; protobuf allows that. The objects are ours (canonical, from the store), so a value of a
 wrong type is a bug here and raises what it raises.
+
+Most scalars of most objects are of few values ("Always", 30, "TCP"), so each scalar field keeps the bytes of the first values that
+it wrote, tag and all; objects that have just been read from JSON are then mostly look-ups.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ from __future__ import annotations
 import struct
 from base64 import b64decode
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -34,6 +36,10 @@ def encode_message(name: str, obj: Object) -> bytes:
     return writer(name)(obj)
 
 
+_KEPT = 128
+"""Values whose bytes a scalar field keeps, and their length in characters."""
+_Entry = tuple[dict[Any, bytes] | None, Put]
+"""(kept bytes by value, None for what is no scalar; how the field is written)."""
 _writers: dict[str, Body] = {}
 
 
@@ -42,24 +48,36 @@ def writer(name: str) -> Body:
     found = _writers.get(name)
     if found is None:
         fields = fields_of(name)
-        puts: dict[str, Put] = {}
+        entries: dict[str, _Entry] = {}
         inlines: list[tuple[int, Body]] = []
         has_inlines = any(field.inline for field in fields)
-        found = _writers[name] = _writer(puts, inlines if has_inlines else None)  # known before its fields
-        puts.update((field.name, _put(field)) for field in fields if not field.inline)
+        found = _writers[name] = _writer(entries, inlines if has_inlines else None)  # known before its fields
+        entries.update((field.name, _entry(field)) for field in fields if not field.inline)
         inlines += [(field.number, writer(field.type)) for field in fields if field.inline]
     return found
 
 
-def _writer(puts: dict[str, Put], inlines: list[tuple[int, Body]] | None) -> Body:
-    find = puts.get
+def _writer(entries: dict[str, _Entry], inlines: list[tuple[int, Body]] | None) -> Body:
+    find = entries.get
 
     def write(obj: Object) -> bytes:
         parts: Parts = []
         for key, value in obj.items():
-            put = find(key)
-            if put is not None and value is not None:
+            entry = find(key)
+            if entry is None or value is None:
+                continue
+            kept, put = entry
+            if kept is None:
                 put(value, parts)
+                continue
+            written = kept.get(value)
+            if written is not None:
+                parts.append(written)
+                continue
+            begin = len(parts)
+            put(value, parts)
+            if len(kept) < _KEPT and (type(value) is not str or len(value) < _KEPT):
+                kept[value] = b"".join(parts[begin:])
         return b"".join(parts)
 
     def write_with_inlines(obj: Object) -> bytes:
@@ -74,6 +92,10 @@ def _writer(puts: dict[str, Put], inlines: list[tuple[int, Body]] | None) -> Bod
 
 
 # Fields -------------------------------------------------------------------------------------------------------------
+
+
+def _entry(field: WireField) -> _Entry:
+    return ({} if field.type in _SCALARS else None), _put(field)
 
 
 def _put(field: WireField) -> Put:
@@ -97,6 +119,7 @@ def _put(field: WireField) -> Put:
 
 
 _NUMBERS = ("boolean", "int32", "int64")
+_SCALARS = (*_NUMBERS, "string", "quantity", "time", "int-or-string")
 
 
 def _put_number(tag: bytes, drops_zero: bool) -> Put:
@@ -192,12 +215,10 @@ def body_of(kind: str) -> Body:
     return found if found is not None else writer(kind)
 
 
-@lru_cache(maxsize=4096)
 def _quantity(value: str | int | float) -> bytes:
     return delimited(1, str(value).encode())
 
 
-@lru_cache(maxsize=1024)
 def _time(text: str) -> bytes:
     return _timestamp(int(parse_time(text) // 1), 0)
 

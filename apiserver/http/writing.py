@@ -117,7 +117,13 @@ async def patch(registry: Registry, request: Request, target: Target) -> Respons
         if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
             raise bad_request("the patch does not leave an object with metadata")
         warnings[:] = decode_object(
-            obj, resource.schema, resource.version, resource.kind, duplicates, options.field_validation
+            obj,
+            resource.schema,
+            resource.version,
+            resource.kind,
+            duplicates,
+            options.field_validation,
+            is_custom=resource.is_custom,
         )
         if obj.get("kind") != resource.kind or obj.get("apiVersion") != resource.api_version:
             raise bad_request("the patch may not change kind or apiVersion")
@@ -154,6 +160,8 @@ def read_configuration(body: bytes, field_validation: str) -> tuple[Object, list
     """(what is to be applied, warnings) of a body in YAML, which JSON is. Raises BadRequest."""
     try:
         decoded = decode_yaml(body) if body[:1] != b"{" else decode_json(body)
+        if decoded.duplicates:
+            decoded = decode_yaml(body)  # which says in which lines
     except StatusError as error:
         if error.code != 400:
             raise
@@ -163,13 +171,13 @@ def read_configuration(body: bytes, field_validation: str) -> tuple[Object, list
             decoded = decode_yaml(body)  # a flow map of YAML that is no JSON
         except StatusError as other:
             raise bad_request(f"error decoding YAML: {other.message}") from None
-    if not decoded.duplicates or field_validation == "Ignore":
+    if not decoded.lines or field_validation == "Ignore":
         return decoded.obj, []
-    twice = "".join(f'\n  key "{path.rpartition(".")[2]}" already set in map' for path in decoded.duplicates)
-    text = f"error converting YAML to JSON: yaml: unmarshal errors:{twice}"
     if field_validation == "Strict":
+        twice = "".join(f"\n  {line}" for line in decoded.lines)
+        text = f"error converting YAML to JSON: yaml: unmarshal errors:{twice}"
         raise bad_request(f"error strict decoding YAML: {text}")
-    return decoded.obj, [text]
+    return decoded.obj, list(decoded.lines)
 
 
 def read_patch(kind: str, body: bytes, schema: Type | None) -> tuple[Callable[[Object], Any], tuple[str, ...]]:

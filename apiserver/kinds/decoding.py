@@ -17,6 +17,7 @@ from apiserver.errors import invalid as invalid_object
 from apiserver.kinds.resource import Resource
 from apiserver.kinds.schemas import find_type
 from apiserver.meta import (
+    Decoded,
     DecodeError,
     Type,
     decode_json,
@@ -44,7 +45,7 @@ def decode_body(resource: Resource, body: bytes, *, yaml: bool = False, field_va
     """Decodes the body of a create or an update of the resource. Raises BadRequest, or RequestEntityTooLarge."""
     decoded = decode_body_of(
         body, resource.schema, resource.group, resource.version, resource.kind,
-        yaml=yaml, field_validation=field_validation,
+        yaml=yaml, field_validation=field_validation, is_custom=resource.is_custom,
     )  # fmt: skip
     decoded.obj.setdefault("metadata", {})
     return decoded
@@ -62,13 +63,21 @@ def decode_options(body: bytes, kind: str = "DeleteOptions", *, yaml: bool = Fal
 
 
 def decode_body_of(
-    body: bytes, schema: Type, group: str, version: str, kind: str, *, yaml: bool = False, field_validation: str = WARN
+    body: bytes,
+    schema: Type,
+    group: str,
+    version: str,
+    kind: str,
+    *,
+    yaml: bool = False,
+    field_validation: str = WARN,
+    is_custom: bool = False,
 ) -> Body:
     """Decodes a body of a type that is no resource of its own: Binding, Eviction, Scale. Raises BadRequest."""
     parsed = (decode_yaml if yaml else decode_json)(body, kind)
     obj = parsed.obj
     check_said_type(obj, group, version, kind)
-    return Body(obj, decode_object(obj, schema, version, kind, parsed.duplicates, field_validation))
+    return Body(obj, decode_object(obj, schema, version, kind, parsed, field_validation, is_custom=is_custom))
 
 
 def decode_object(
@@ -76,12 +85,14 @@ def decode_object(
     schema: Type,
     version: str,
     kind: str,
-    duplicates: Iterable[str] = (),
+    parsed: Decoded | Iterable[str] = (),
     field_validation: str = WARN,
+    *,
+    is_custom: bool = False,
 ) -> list[str]:
     """Brings a parsed object (a body, the result of a patch) to canonical form in place; returns the warnings.
 
-    Raises BadRequest.
+    parsed: the body that it came as, or the duplicate fields of the patch. Raises BadRequest.
     """
     metadata = obj.get("metadata")
     if isinstance(metadata, dict) and metadata.get("managedFields") == []:
@@ -89,11 +100,31 @@ def decode_object(
     unknown = _decode(obj, schema, kind, version, kind)
     if field_validation == IGNORE:
         return []
-    problems = [f'unknown field "{path}"' for path in unknown] + [f'duplicate field "{path}"' for path in duplicates]
-    if problems and field_validation == STRICT:
-        text = f"strict decoding error: {', '.join(problems)}"
+    lines = parsed.lines if isinstance(parsed, Decoded) else ()
+    problems = _problems(unknown, parsed, is_custom=is_custom)
+    if (problems or lines) and field_validation == STRICT:
+        said = ["yaml: unmarshal errors:" + "".join(f"\n  {line}" for line in lines)] if lines else []
+        text = f"strict decoding error: {', '.join((*said, *problems))}"
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {text}')
-    return problems
+    return [*lines, *problems]
+
+
+def _problems(unknown: list[str], parsed: Decoded | Iterable[str], *, is_custom: bool) -> list[str]:
+    """What is wrong with the fields, in the order in which the real server meets it.
+
+    Of a built-in kind's JSON that is the order of the text, and what is unknown is not looked into. A custom resource is read as
+    a whole before its schema is asked, and so is a patch.
+    """
+    if not isinstance(parsed, Decoded) or is_custom or not parsed.duplicates:
+        duplicates = parsed.duplicates if isinstance(parsed, Decoded) else parsed
+        fields = sorted(unknown) if is_custom else unknown
+        return [f'duplicate field "{path}"' for path in duplicates] + [f'unknown field "{path}"' for path in fields]
+    places = parsed.places
+    found = [(places.get(path, 0), f'unknown field "{path}"') for path in unknown]
+    for path in parsed.duplicates:
+        if not any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in unknown):
+            found.append((places[f"{path} again"], f'duplicate field "{path}"'))
+    return [text for _, text in sorted(found)]
 
 
 def check_field_validation(value: str, options_kind: str = "CreateOptions") -> str:

@@ -12,6 +12,8 @@ expected, in the API server's words.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
@@ -25,10 +27,17 @@ _SUMMARY_BYTES = 30
 
 
 class Decoded(NamedTuple):
-    """A parsed body. duplicates: the paths of keys that stood twice, such as "metadata.name"."""
+    """A parsed body.
+
+    duplicates: of JSON, the paths of keys that stood twice, such as "metadata.name", in their order;
+    places: where there are some, how many keys stood before the first of each path, and before the second of a duplicate.
+    lines: of YAML, what its parser says of such keys (`line 4: key "name" already set in map`).
+    """
 
     obj: dict[str, Any]
     duplicates: tuple[str, ...] = ()
+    places: Mapping[str, int] = MappingProxyType({})
+    lines: tuple[str, ...] = ()
 
 
 def encode(obj: Any) -> bytes:
@@ -62,7 +71,8 @@ def decode_json(body: bytes, kind: str = "object", *, max_bytes: int = MAX_BODY_
         why = f'json: cannot unmarshal {_JSON_NAMES[type(value)]} into Go value of type struct {{ APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }}'  # noqa: E501
         raise bad_request(_unrecognized(kind, why, body))
     if _may_have_duplicates(body, value):
-        return Decoded(value, tuple(_find_duplicates(body)))
+        found, places = _find_duplicates(body)
+        return Decoded(value, tuple(found), places)
     return Decoded(value)
 
 
@@ -86,20 +96,20 @@ _PARSE_ERROR = "couldn't get version/kind; json parse error: "
 def decode_yaml(body: bytes, kind: str = "object", *, max_bytes: int = MAX_BODY_BYTES) -> Decoded:
     """Parses a YAML body of exactly one document that must be a map. Raises BadRequest, or RequestEntityTooLarge."""
     _check_size(body, max_bytes)
-    duplicates: list[str] = []
+    lines: list[str] = []
     try:
         text = body.decode()
         node = yaml.compose(text, Loader=_Loader)
         if node is not None:
-            _walk_yaml(node, "", duplicates, [_MAX_YAML_NODES], 0)
+            _walk_yaml(node, lines, [_MAX_YAML_NODES], 0)
         value = yaml.load(text, Loader=_Loader) if node is not None else None
-        # Once through JSON: what it cannot say is not an object, keys become text, aliases become copies.
-        value = orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
+        # Once through JSON: what it cannot say is not an object, keys become text and are sorted, aliases become copies.
+        value = orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS))
     except (yaml.YAMLError, UnicodeDecodeError, orjson.JSONEncodeError, ValueError, RecursionError) as error:
         raise bad_request(_unrecognized(kind, f"error converting YAML to JSON: {_first_line(error)}", body)) from None
     if not isinstance(value, dict):
         raise bad_request(_unrecognized(kind, "a YAML body must be a map", body))
-    return Decoded(value, tuple(duplicates[:MAX_DUPLICATES]))
+    return Decoded(value, lines=tuple(lines[:MAX_DUPLICATES]))
 
 
 def parse_json(body: bytes, error: Any = None) -> Any:
@@ -171,24 +181,28 @@ class _Pairs(list[tuple[str, Any]]):
     """A JSON object as it stood in the text, with repeated keys."""
 
 
-def _find_duplicates(body: bytes) -> list[str]:
+def _find_duplicates(body: bytes) -> tuple[list[str], dict[str, int]]:
+    """See Decoded."""
     found: list[str] = []
+    places: dict[str, int] = {}
 
     def walk(value: Any, path: str) -> None:
         if isinstance(value, _Pairs):
             seen: set[str] = set()
             for key, inner in value:
                 inner_path = f"{path}.{key}" if path else key
-                if key in seen:
+                if key in seen and inner_path not in found and len(found) < MAX_DUPLICATES:
                     found.append(inner_path)
+                    places[f"{inner_path} again"] = len(places)
                 seen.add(key)
+                places.setdefault(inner_path, len(places))
                 walk(inner, inner_path)
         elif isinstance(value, list):
             for index, inner in enumerate(value):
                 walk(inner, f"{path}[{index}]")
 
     walk(json.loads(body, object_pairs_hook=_Pairs), "")
-    return list(dict.fromkeys(found))[:MAX_DUPLICATES]
+    return found, places
 
 
 # YAML ---------------------------------------------------------------------------------------------------------------
@@ -215,8 +229,10 @@ _MAX_YAML_DEPTH = 200
 _MAX_YAML_NODES = 1_000_000
 
 
-def _walk_yaml(node: yaml.Node, path: str, duplicates: list[str], budget: list[int], depth: int) -> None:
-    """Finds repeated keys. Walks aliases as often as they stand, for a few lines of them expand to gigabytes.
+def _walk_yaml(node: yaml.Node, lines: list[str], budget: list[int], depth: int) -> None:
+    """Finds repeated keys, and says where their second value stands.
+
+    Walks aliases as often as they stand, for a few lines of them expand to gigabytes.
 
     Raises ValueError when the expanded document is too deep or too large.
     """
@@ -227,11 +243,10 @@ def _walk_yaml(node: yaml.Node, path: str, duplicates: list[str], budget: list[i
         seen: set[str] = set()
         for key_node, inner in node.value:
             key = str(key_node.value)
-            inner_path = f"{path}.{key}" if path else key
+            _walk_yaml(inner, lines, budget, depth + 1)
             if key in seen:
-                duplicates.append(inner_path)
+                lines.append(f"line {inner.start_mark.line + 1}: key {json.dumps(key)} already set in map")
             seen.add(key)
-            _walk_yaml(inner, inner_path, duplicates, budget, depth + 1)
     elif isinstance(node, yaml.SequenceNode):
-        for index, inner in enumerate(node.value):
-            _walk_yaml(inner, f"{path}[{index}]", duplicates, budget, depth + 1)
+        for inner in node.value:
+            _walk_yaml(inner, lines, budget, depth + 1)

@@ -6,8 +6,8 @@ Fields that the message does not have are left out, as is what is absent: a read
 order is the object's, not their numbers'; protobuf allows that. The objects are ours (canonical, from the store), so a value of a
 wrong type is a bug here and raises what it raises.
 
-Most scalars of most objects are of few values ("Always", 30, "TCP"), so each scalar field keeps the bytes of the first values that
-it wrote, tag and all; objects that have just been read from JSON are then mostly look-ups.
+Most scalars of most objects are of few values ("Always", 30, "TCP"), so each scalar field keeps the bytes of the first values
+that it wrote, tag and all; objects that have just been read from JSON are then mostly look-ups.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from apiserver.meta import decode_json, decode_yaml, encode
 
 def test_duplicates_are_found_at_any_depth_and_in_any_disguise():
     assert decode_json(b'{"a":1}').duplicates == ()
-    assert decode_json(b'{"a":1,"a":2}') == ({"a": 2}, ("a",))
+    assert decode_json(b'{"a":1,"a":2}') [:2] == ({"a": 2}, ("a",))
     assert decode_json(b'{"m":[{"b":{"c":1,"c":1}}]}').duplicates == ("m[0].b.c",)
     assert decode_json(b'{"a":1,"\\u0061":2}').duplicates == ("a",)
     assert decode_json(b'{"x":"\\u0022\\u0022","a":1,"a":2}').duplicates == ("a",)
@@ -32,8 +32,8 @@ VALUES = st.recursive(
 @given(st.dictionaries(TEXTS, VALUES, max_size=4), st.booleans(), st.booleans())
 def test_no_false_alarm_and_no_loss(obj: dict[str, Any], ascii_only: bool, indented: bool):
     body = json.dumps(obj, ensure_ascii=ascii_only, indent=2 if indented else None).encode()
-    assert decode_json(body) == (obj, ())
-    assert decode_json(encode(obj)) == (obj, ())
+    assert decode_json(body)[:2] == (obj, ())
+    assert decode_json(encode(obj))[:2] == (obj, ())
 
 
 @given(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=3), VALUES)
@@ -67,7 +67,7 @@ def test_yaml():
     body = b"kind: Pod\nmetadata:\n  name: x\n  date: 2020-01-01\n  name: y\n1: yes\n"
     decoded = decode_yaml(body)
     assert decoded.obj == {"kind": "Pod", "metadata": {"name": "y", "date": "2020-01-01"}, "1": True}
-    assert decoded.duplicates == ("metadata.name",)
+    assert decoded.lines == ('line 5: key "name" already set in map',)
 
 
 @pytest.mark.parametrize(

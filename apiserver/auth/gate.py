@@ -10,11 +10,12 @@ from apiserver.auth.service_account_tokens import Lookup, ServiceAccountTokens
 
 
 class Gate(NamedTuple):
-    """accounts: None = no tokens of service accounts are issued or believed."""
+    """accounts: None = no tokens of service accounts are issued or believed. is_open: nobody has to prove anything."""
 
     authenticator: Authenticator
     authorizer: Authorizer
     accounts: ServiceAccountTokens | None = None
+    is_open: bool = False
 
     @property
     def asks(self) -> bool:

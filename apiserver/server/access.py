@@ -96,7 +96,7 @@ class Access:
         authenticator = Authenticator(
             tokens, accounts, self._lookup, anonymous=anonymous, is_open=config.is_open
         )
-        self.gate = Gate(authenticator, self.authorizer, accounts)
+        self.gate = Gate(authenticator, self.authorizer, accounts, config.is_open and not config.is_exposed)
 
     def _key_files(self) -> tuple[str, tuple[str, ...]]:
         """Named ones; else one in the certificate folder, made once; else none: a key that lives as long as the process."""

@@ -38,6 +38,7 @@ def build_status(deployment: Object, new: Object | None, old: Objects, now_s: fl
         "unavailableReplicas": max(total(everything) - available_replicas, 0),
     }
     status.update((name, count) for name, count in counts.items() if count)
+    status["terminatingReplicas"] = sum(_status_count(replica_set, "terminatingReplicas") for replica_set in everything)
     old_status = deployment.get("status") or {}
     if old_status.get("collisionCount"):
         status["collisionCount"] = old_status["collisionCount"]

@@ -13,7 +13,7 @@ import copy
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from apiserver.client import Discovery, Object, ServedResource, WorkQueue, discover, key_of, resource_name
+from apiserver.client import Object, ServedResource, WorkQueue, discover, key_of, resource_name
 from apiserver.controllers.context import Context
 from apiserver.errors import StatusError
 from apiserver.meta import format_time
@@ -21,7 +21,6 @@ from apiserver.meta import format_time
 NAMESPACES = resource_name("namespaces")
 FINALIZER = "kubernetes"
 
-DISCOVERY_AGE_S = 10.0
 RETRY_S = 0.2
 MAX_RETRY_S = 5.0
 
@@ -43,7 +42,6 @@ class NamespaceController:
         self._client = context.client
         self._clock = context.clock
         self._namespaces = context.informers.informer(NAMESPACES)
-        self._discovery: tuple[float, Discovery] | None = None
         self._attempts: dict[str, int] = {}
         self._namespaces.add_handler(
             on_add=self._changed,
@@ -61,7 +59,8 @@ class NamespaceController:
             return
         if FINALIZER not in ((cached.get("spec") or {}).get("finalizers") or ()):
             return
-        discovery = await self._discover()
+        # Asked anew each time: a CRD may have come since, and what it brings must not outlive the namespace.
+        discovery = await discover(self._client)
         found = _Found(list(discovery.failed), [], {}, {})
         for batch in _in_order(discovery.resources):
             for resource in batch:
@@ -77,13 +76,6 @@ class NamespaceController:
             self.queue.add_after(key, min(RETRY_S * 2.0 ** min(attempts - 1, 10), MAX_RETRY_S))
             return
         await self._finalize(key)
-
-    async def _discover(self) -> Discovery:
-        """Shared by all namespaces and kept for a short time only: a CRD may come or go meanwhile."""
-        now_s = self._clock.monotonic_s()
-        if self._discovery is None or now_s - self._discovery[0] > DISCOVERY_AGE_S:
-            self._discovery = (now_s, await discover(self._client))
-        return self._discovery[1]
 
     async def _empty(self, namespace: str, resource: ServedResource, found: _Found) -> None:
         """Asks for the deletion of all there is of one resource, and counts what is still there afterwards."""

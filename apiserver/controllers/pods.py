@@ -44,6 +44,12 @@ def is_active(pod: Object) -> bool:
     return phase not in ("Succeeded", "Failed") and not pod["metadata"].get("deletionTimestamp")
 
 
+def is_terminating(pod: Object) -> bool:
+    """On its way out, and not finished yet."""
+    phase = (pod.get("status") or {}).get("phase")
+    return bool(pod["metadata"].get("deletionTimestamp")) and phase not in ("Succeeded", "Failed")
+
+
 def is_ready(pod: Object) -> bool:
     condition = find_condition(pod, "Ready")
     return condition is not None and condition.get("status") == "True"

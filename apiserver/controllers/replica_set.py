@@ -26,6 +26,7 @@ from apiserver.controllers.pods import (
     is_available,
     is_ready,
     is_relevant_change,
+    is_terminating,
     rank_for_deletion,
     ready_since_s,
 )
@@ -39,6 +40,7 @@ REPLICATION_CONTROLLERS = resource_name("replicationcontrollers")
 class ReplicaSetController:
     workers = 5
     resource, kind, component = REPLICA_SETS, "ReplicaSet", "replicaset-controller"
+    counts_terminating = True
 
     def __init__(self, context: Context) -> None:
         self.queue: WorkQueue[str] = WorkQueue(context.clock)
@@ -130,7 +132,8 @@ class ReplicaSetController:
                 await self._manage(key, owner, active)
             except StatusError as error:
                 failure = error
-        await self._write_status(owner, active, failure)
+        terminating = sum(map(is_terminating, claimed)) if self.counts_terminating else None
+        await self._write_status(owner, active, terminating, failure)
         if failure is not None and not is_namespace_terminating(failure):
             raise failure
         self._revisit(key, owner, active)
@@ -145,8 +148,12 @@ class ReplicaSetController:
 
     # ------------------------------------------------------------------------------------------------ status
 
-    async def _write_status(self, owner: Object, active: Objects, failure: Exception | None) -> None:
+    async def _write_status(
+        self, owner: Object, active: Objects, terminating: int | None, failure: Exception | None
+    ) -> None:
         status = self._status_of(owner, active, failure)
+        if terminating is not None:
+            status["terminatingReplicas"] = terminating
         if _said(status) == _said(owner.get("status") or {}):
             return
         updated = copy.deepcopy(owner)
@@ -209,6 +216,7 @@ class ReplicationControllers(ReplicaSetController):
     """The older form: its selector is a map of labels."""
 
     resource, kind, component = REPLICATION_CONTROLLERS, "ReplicationController", "replication-controller"
+    counts_terminating = False
 
     def selector_of(self, owner: Object) -> LabelSelector:
         return label_selector_of({"matchLabels": owner["spec"].get("selector") or {}})

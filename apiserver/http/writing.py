@@ -21,6 +21,7 @@ from apiserver.http.answers import (
 from apiserver.http.bodies import read_object, read_options
 from apiserver.http.media import Wanted, patch_type
 from apiserver.http.messages import Object, Request, Response
+from apiserver.http.owners import drop_repeated_owners
 from apiserver.http.query import check_list_options, parse_bool, parse_selection, parse_wanted
 from apiserver.http.routes import Target
 from apiserver.kinds import decode_object
@@ -53,6 +54,7 @@ async def create(registry: Registry, request: Request, target: Target) -> Respon
     options = write_options(request, "CreateOptions")
     wanted = wanted_of(request, resource, READ_FORMS)
     body = read_object(request, resource, options.field_validation)
+    body.warnings.extend(drop_repeated_owners(body.obj))
     namespace = target.namespace
     if resource.namespaced and not namespace:
         namespace = body.obj["metadata"].get("namespace") or ""
@@ -67,6 +69,7 @@ async def update(registry: Registry, request: Request, target: Target) -> Respon
     options = write_options(request, "UpdateOptions")
     wanted = wanted_of(request, resource, READ_FORMS)
     body = read_object(request, resource, options.field_validation)
+    body.warnings.extend(drop_repeated_owners(body.obj))
     check_names(target, body.obj)
     try:
         stored = await registry.update(
@@ -127,6 +130,7 @@ async def patch(registry: Registry, request: Request, target: Target) -> Respons
         )
         if obj.get("kind") != resource.kind or obj.get("apiVersion") != resource.api_version:
             raise bad_request("the patch may not change kind or apiVersion")
+        warnings.extend(drop_repeated_owners(obj))
         check_names(target, obj)
         return obj
 

@@ -138,6 +138,21 @@ def _is_leaf(shape: Shape, value: Any) -> bool:
     return not isinstance(value, dict)
 
 
+def settled(shape: Shape, fields: Node) -> Node:
+    """`fields` as the shape is now: what has become atomic since is owned whole by whoever owned a part of it."""
+    steps: Node = {}
+    for label, node in fields.items():
+        if label == SELF or not node:
+            steps[label] = node
+            continue
+        inner = shape.field(label[2:]) if label[0] == "f" else shape.item
+        if inner is None or inner.kind == LEAF_SHAPE:
+            steps[label] = LEAF
+        else:
+            steps[label] = settled(inner, node)
+    return steps
+
+
 def named_parents(shape: Shape, fields: Node) -> Node:
     """`fields` and the named fields on the way to its members: with `.spec.x` goes `.spec`, if nothing else holds it."""
     steps: Node = {}

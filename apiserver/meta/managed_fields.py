@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from apiserver.errors import StatusError, bad_request
 from apiserver.meta.apply_merge import find_problems, merge, prune, render_problems
 from apiserver.meta.codec import parse_json
-from apiserver.meta.compare import compare, fields_of
+from apiserver.meta.compare import compare, fields_of, settled
 from apiserver.meta.field_set import (
     LEAF,
     SELF,
@@ -297,7 +297,8 @@ def apply_configuration(
     problems = find_problems(shape, config)
     if problems:
         raise _untyped(config, problems)
-    managed = decode_known((live.get("metadata") or {}).get("managedFields"))
+    known = decode_known((live.get("metadata") or {}).get("managedFields"))
+    managed = {manager: owned._replace(fields=settled(shape, owned.fields)) for manager, owned in known.items()}
     if not managed and live:
         fields = _strip(writer.reached(fields_of_new(shape, live)))
         before = writer._replace(name=BEFORE_FIRST_APPLY).manager(UPDATE)

@@ -140,7 +140,7 @@ def set_condition(pod: Object, kind: str, now: str, *, reason: str = "", message
 async def _find_budget(registry: Registry, pod: Object) -> Object | None:
     labels = pod["metadata"].get("labels") or {}
     budgets = registry.catalog.find("policy", "v1", "poddisruptionbudgets")
-    if not labels or budgets is None:
+    if budgets is None:
         return None
     page = await registry.list(budgets, pod["metadata"]["namespace"])
     found = [stored.obj for stored in page.items if _selects(stored.obj, labels)]

@@ -56,10 +56,7 @@ def writer_of(resource: Resource, subresource: str, options: WriteOptions, now: 
     """resource: in the version that was asked for."""
     reset, only = _NOTHING, _NOTHING
     if subresource == "status":
-        if resource.is_custom:
-            only = _STATUS
-        else:
-            reset = _STATUS_RESETS.get((resource.group, resource.plural), _SPEC)
+        reset = _STATUS_RESETS.get((resource.group, resource.plural), _SPEC)
     elif subresource in _ONLY:
         only = _ONLY[subresource]
     elif resource.has_status:

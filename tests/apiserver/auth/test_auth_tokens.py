@@ -224,7 +224,9 @@ def test_keys_come_from_files_and_are_published_as_jwks(tmp_path, kind):
     token = world.issue()
     published = world.tokens.keys.public[0].jwk()
     assert jwt.get_unverified_header(token) == {"alg": published["alg"], "kid": published["kid"]}
-    checked = jwt.decode(token, jwt.PyJWK(published).key, [published["alg"]], audience=ISSUER, options={"verify_exp": False})
+    checked = jwt.decode(
+        token, jwt.PyJWK(published).key, [published["alg"]], audience=ISSUER, options={"verify_exp": False}
+    )
     assert checked["sub"] == "system:serviceaccount:shop:bot"
 
     public = tmp_path / "sa.pub"

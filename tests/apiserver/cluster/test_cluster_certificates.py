@@ -84,7 +84,9 @@ async def test_an_approved_request_is_signed(start):
     await approve(client, "ada")
     done = await changed(client, REQUESTS, "ada", lambda obj: obj.get("status", {}).get("certificate"))
     certificate = x509.load_pem_x509_certificate(base64.b64decode(done["status"]["certificate"]))
-    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(cluster.credentials.ca or cluster._server.signing()[0]))
+    certificate.verify_directly_issued_by(
+        x509.load_pem_x509_certificate(cluster.credentials.ca or cluster._server.signing()[0])
+    )
     user = find_certificate_user(certificate.public_bytes(serialization.Encoding.DER))
     assert (user.name, user.groups) == ("ada", ("dev",))
     usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value

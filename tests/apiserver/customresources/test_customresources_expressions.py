@@ -145,7 +145,12 @@ def test_a_misspelt_field_is_refused():
         "compilation failed: ERROR: <input>:1:22: undefined field 'hihg'\n | has(self.low) && self.hihg > 1\n"
         " | .....................^"
     )
-    for rule in ("self.low.nothing()", "'self.nothing' == 'x'", "self.__namespace__.size() > 1", "oldSelf.?low.hasValue()"):
+    for rule in (
+        "self.low.nothing()",
+        "'self.nothing' == 'x'",
+        "self.__namespace__.size() > 1",
+        "oldSelf.?low.hasValue()",
+    ):
         assert "undefined field" not in "".join(_problems(_field(PAIR, rule)))
     root = {"type": "object", "x-kubernetes-validations": [{"rule": "self.metadata.name == 'a' && self.spec == 'x'"}]}
     assert "undefined field 'spec'" in _problems(root)[0]

@@ -115,7 +115,11 @@ async def test_a_body_that_is_too_large_is_refused_and_not_kept(http, wire, is_c
 @pytest.mark.parametrize(
     "raw",
     [b"nonsense\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
-    + [b"GET / HTTP/1.1\nHost: h\n\n", b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n"],
+    + [
+        b"GET / HTTP/1.1\nHost: h\n\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n",
+    ],
 )
 async def test_what_is_not_http_is_refused_and_hung_up_on(http, wire, raw: bytes):
     wire.send(raw)
@@ -238,7 +242,9 @@ async def test_a_watch_for_a_client_without_chunks(http, wire):
 
 
 async def test_a_connection_goes_on_after_its_watch(http, wire):
-    wire.send(f"GET {CONFIGMAPS}?watch=1&timeoutSeconds=1 HTTP/1.1\r\n{HEADERS}\r\nGET /healthz HTTP/1.1\r\n{HEADERS}\r\n")
+    wire.send(
+        f"GET {CONFIGMAPS}?watch=1&timeoutSeconds=1 HTTP/1.1\r\n{HEADERS}\r\nGET /healthz HTTP/1.1\r\n{HEADERS}\r\n"
+    )
     async with asyncio.timeout(10):
         head = await wire.reader.readuntil(b"\r\n\r\n")
         assert b"Transfer-Encoding: chunked" in head
@@ -283,7 +289,11 @@ async def test_a_server_that_stops_lets_requests_end(http, wire):
 
 
 async def test_deep_nesting_is_a_bad_request(http):
-    for body in (b"[" * 10_000, b'{"a":' * 10_000 + b"1" + b"}" * 10_000, b'{"metadata":{"name":"a"},"data":' + b"[" * 10_000):
+    for body in (
+        b"[" * 10_000,
+        b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+        b'{"metadata":{"name":"a"},"data":' + b"[" * 10_000,
+    ):
         status, said, _ = await http.call("POST", CONFIGMAPS, body)
         assert (status, said["reason"]) == (400, "BadRequest")
 

@@ -115,7 +115,8 @@ def test_a_chunked_body_is_the_same_however_it_arrives(pieces: list[bytes], rest
 
 
 @pytest.mark.parametrize(
-    "raw", [b"x\r\n", b"-1\r\n", b"\r\n", b"1\r\nabc", b"1\r\naXX", b"f" * 16 + b"\r\n", b"1;" + b"x" * 2000, b"1 1\r\n"]
+    "raw",
+    [b"x\r\n", b"-1\r\n", b"\r\n", b"1\r\nabc", b"1\r\naXX", b"f" * 16 + b"\r\n", b"1;" + b"x" * 2000, b"1 1\r\n"],
 )
 def test_a_chunk_that_is_none_is_refused(raw: bytes):
     for pieces in ([raw], [raw[at : at + 1] for at in range(len(raw))]):
@@ -141,7 +142,17 @@ def test_a_header_cannot_be_broken_out_of():
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("30s", 30), ("1m30s", 90), ("500ms", 0.5), ("1.5h", 5400), ("0", 0), ("-2s", -2), ("10", None), ("s", None), ("", None)],
+    [
+        ("30s", 30),
+        ("1m30s", 90),
+        ("500ms", 0.5),
+        ("1.5h", 5400),
+        ("0", 0),
+        ("-2s", -2),
+        ("10", None),
+        ("s", None),
+        ("", None),
+    ],
 )
 def test_durations_are_written_as_go_writes_them(text: str, seconds: float | None):
     assert parse_duration(text) == seconds

@@ -87,9 +87,7 @@ async def test_a_local_question_is_about_its_own_namespace(http):
 
 async def test_no_answer_to_a_question_is_a_table(http):
     table = "application/json;as=Table;v=v1;g=meta.k8s.io"
-    status, obj, _ = await http.call(
-        "POST", f"{AUTHORIZATION}/selfsubjectaccessreviews", attributes(), Accept=table
-    )
+    status, obj, _ = await http.call("POST", f"{AUTHORIZATION}/selfsubjectaccessreviews", attributes(), Accept=table)
     assert (status, obj["reason"]) == (406, "NotAcceptable")
 
 

@@ -332,6 +332,13 @@ def test_what_does_not_fit_the_type_is_said(spec, text):
     assert caught.value.code == 500 and "reason" not in caught.value.to_status()
 
 
+def test_what_became_atomic_is_owned_whole():
+    live = apply({}, thing(spec={"selector": {"a": "b"}}))
+    live["metadata"]["managedFields"][0]["fieldsV1"] = {"f:spec": {"f:selector": {"f:a": {}}}}
+    with pytest.raises(StatusError, match=r"conflict with .one.: \.spec\.selector"):
+        apply(live, thing(spec={"selector": {"c": "d"}}), "two")
+
+
 def test_managed_fields_cannot_be_applied():
     with pytest.raises(StatusError, match=r"metadata\.managedFields must be nil"):
         apply({}, thing(metadata={"name": "t", "managedFields": [{}]}))

@@ -146,3 +146,13 @@ async def test_a_put_creates_what_may_be_created_so(api):
     assert made["metadata"]["managedFields"][0]["fieldsV1"] == {"f:spec": {"f:holderIdentity": {}}}
     status, error = await api.call("PUT", f"{CONFIGMAPS}/none", {"metadata": {"name": "none"}})
     assert (status, error["reason"]) == (404, "NotFound")
+
+
+async def test_owners_that_stand_twice_are_told_of(api):
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "u"}
+    body = {"metadata": {"name": "c", "ownerReferences": [owner, {**owner, "name": "p"}]}}
+    made = await api.ok("POST", CONFIGMAPS, body)
+    assert made["metadata"]["ownerReferences"] == [owner]
+    assert "duplicate UID(s) observed: u" in api.headers["warning"]
+    await api.ok("PUT", f"{CONFIGMAPS}/c", body)
+    assert "duplicate UID(s) observed: u" in api.headers["warning"]

@@ -240,7 +240,9 @@ async def test_nobody_waits_for_ever_for_a_feed_that_ends(feed, cache):
 
 
 async def test_one_watch_serves_every_resource(kv, feed):
-    caches = [WatchCache(ObjectStore(kv, f"/registry/{name}"), feed) for name in ("a", "b", "group.io/a", "services/specs")]
+    caches = [
+        WatchCache(ObjectStore(kv, f"/registry/{name}"), feed) for name in ("a", "b", "group.io/a", "services/specs")
+    ]
     await asyncio.gather(*(cache.start() for cache in caches))
     assert kv.calls.count("watch") == 1
     for cache in caches:

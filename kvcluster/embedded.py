@@ -42,7 +42,16 @@ from kvcluster.client import (
     is_safe_to_repeat,
 )
 from kvcluster.errors import CompactedError, EmptyKeyError, EtcdError, LeaseNotFoundError, StoppedError
-from kvcluster.member import Applied, LeaseAnswer, Member, PutFields, encode_put, ops
+from kvcluster.member import (
+    Applied,
+    LeaseAnswer,
+    Member,
+    PutFields,
+    encode_put,
+    encode_put_if,
+    ops,
+    plan_put_if,
+)
 from kvcluster.mvcc import KeyValue as StoredKeyValue
 from kvcluster.rpc import RpcServices
 from kvcluster.watch import Subscription
@@ -53,6 +62,9 @@ PAUSE_S = 0.02
 PROGRESS_RETRY_S = 0.1
 PROGRESS_INTERVAL_S = 600.0
 """etcd's --watch-progress-notify-interval."""
+
+_SUCCEEDED = b"\x10\x01"
+"""How a TxnResponse that succeeded begins (kvcluster.apply.wire)."""
 
 _new_tuple = tuple.__new__
 
@@ -228,7 +240,14 @@ class EmbeddedClient(UnaryCalls):
         return codec.decode_delete(pb.DeleteRangeResponse.FromString(applied.body), applied.revision)
 
     async def put_if(self, key: bytes, value: bytes, *, mod_revision: int, lease: int = 0) -> PutIfResult:
-        return await self._swap(key, codec.build_put_if(key, value, mod_revision, lease))
+        if not key:
+            raise EmptyKeyError
+        fields = _new_tuple(PutFields, (key, value, lease, False, False, False))
+        payload = encode_put_if(fields, mod_revision)
+        applied = await self._propose(ops.TXN, payload, plan_put_if(fields, mod_revision))
+        if applied.body.startswith(_SUCCEEDED):
+            return _new_tuple(PutIfResult, (True, applied.revision, None))
+        return codec.decode_put_if(pb.TxnResponse.FromString(applied.body), applied.revision)
 
     async def delete_if(self, key: bytes, *, mod_revision: int) -> PutIfResult:
         return await self._swap(key, codec.build_delete_if(key, mod_revision))

@@ -291,7 +291,7 @@ class Connection(asyncio.Protocol):
             if response.stream is not None:
                 await self._start_stream(head, response)
                 return
-            if len(response.body) > GZIP_BYTES and head.headers.accepts_gzip:
+            if len(response.body) + len(response.rest) > GZIP_BYTES and head.headers.accepts_gzip:
                 response = await _pack(response)
         except asyncio.CancelledError:
             if not self._is_expired or self._transport is None:
@@ -331,10 +331,10 @@ class Connection(asyncio.Protocol):
     def _answer(self, head: Head, response: Response) -> None:
         transport = self._transport
         assert transport is not None
-        body = response.body
+        body, rest = response.body, response.rest
         parts = self._start(head, response)
         if response.status != 304:
-            parts.append(b"Content-Length: %d\r\n\r\n" % len(body))
+            parts.append(b"Content-Length: %d\r\n\r\n" % (len(body) + len(rest)))
         else:
             parts.append(b"\r\n")
         if head.method == "HEAD" or not body:
@@ -342,8 +342,12 @@ class Connection(asyncio.Protocol):
         elif len(body) < 65536:
             parts.append(body)
             transport.write(b"".join(parts))
+            if rest:
+                transport.write(rest)
         else:
             transport.writelines([b"".join(parts), body])
+            if rest:
+                transport.write(rest)
         self._go_on()
 
     def _go_on(self) -> None:
@@ -481,12 +485,12 @@ class Connection(asyncio.Protocol):
 
 async def _pack(response: Response) -> Response:
     """gzip, level 1, as kube-apiserver does it for large answers."""
-    body = response.body
+    body = response.whole_body
     packed = _gzip(body) if len(body) < THREAD_BYTES else await asyncio.to_thread(_gzip, body)
     headers = dict(response.headers)
     headers["Content-Encoding"] = "gzip"
     headers["Vary"] = f"{headers['Vary']}, Accept-Encoding" if headers.get("Vary") else "Accept-Encoding"
-    return response._replace(body=packed, headers=headers)
+    return response._replace(body=packed, headers=headers, rest=b"")
 
 
 def _gzip(body: bytes) -> bytes:

@@ -77,13 +77,18 @@ class Stream(Protocol):
 
 
 class Response(NamedTuple):
-    """body: all of it; or `stream`: a watch, pieces to be sent as they come."""
+    """body and `rest`, which other answers share and nobody copies; or `stream`: a watch, sent piece by piece."""
 
     status: int
     headers: dict[str, str]
     body: bytes = b""
     stream: Stream | None = None
     warnings: tuple[str, ...] = ()
+    rest: bytes = b""
+
+    @property
+    def whole_body(self) -> bytes:
+        return self.body + self.rest if self.rest else self.body
 
 
 def warning_values(warnings: tuple[str, ...]) -> list[str]:

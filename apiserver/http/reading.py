@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apiserver.http.answers import LIST_FORMS, READ_FORMS, answer, answer_list, wanted_of, warned
+from apiserver.http.answers import LIST_FORMS, READ_FORMS, answer, answer_page, wanted_of, warned
 from apiserver.http.messages import Object, Request, Response
 from apiserver.http.query import check_list_options, parse_bool, parse_revision, parse_selection, parse_wanted
 from apiserver.http.routes import Target
@@ -33,4 +33,4 @@ async def list_or_watch(registry: Registry, request: Request, target: Target) ->
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
     include = query.get("includeObject", "")
-    return warned(answer_list(registry, target, page.items, metadata, wanted, include), target.resource, [])
+    return warned(answer_page(registry, target, page, metadata, wanted, include), target.resource, [])

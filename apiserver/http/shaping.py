@@ -91,7 +91,22 @@ def shape_list(
     listed = {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": metadata}
     if wanted.media == YAML:
         return encode_yaml({**listed, "items": [stored.obj for stored in items]})
-    return b"".join((encode(listed)[:-1], b',"items":[', b",".join([stored.encoded for stored in items]), b"]}"))
+    return encode(listed)[:-1] + list_tail(items)
+
+
+def list_head(resource: Resource, metadata: Object) -> bytes:
+    """How a List in JSON begins; `list_tail` follows."""
+    return encode({"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": metadata})[:-1]
+
+
+def list_tail(items: Sequence[Stored]) -> bytes:
+    """The items of a List in JSON, and its end: their bytes, copied once."""
+    if not items:
+        return b',"items":[]}'
+    parts = [stored.encoded for stored in items]
+    parts[0] = b',"items":[' + parts[0]
+    parts[-1] += b"]}"
+    return b",".join(parts)
 
 
 # Watches ------------------------------------------------------------------------------------------------------------

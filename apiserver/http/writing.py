@@ -115,7 +115,7 @@ async def patch(registry: Registry, request: Request, target: Target) -> Respons
     apply, duplicates = read_patch(kind, request.body, resource.schema)
     warnings: list[str] = []
 
-    def change(old: Object) -> Object:
+    def change(old: Object, known: Object) -> Object:
         obj = apply(old)
         if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
             raise bad_request("the patch does not leave an object with metadata")
@@ -127,6 +127,7 @@ async def patch(registry: Registry, request: Request, target: Target) -> Respons
             duplicates,
             options.field_validation,
             is_custom=resource.is_custom,
+            known=known,
         )
         if obj.get("kind") != resource.kind or obj.get("apiVersion") != resource.api_version:
             raise bad_request("the patch may not change kind or apiVersion")
@@ -138,7 +139,7 @@ async def patch(registry: Registry, request: Request, target: Target) -> Respons
         resource,
         target.namespace,
         target.name,
-        change,
+        change_known=change,
         subresource=target.subresource.name if target.subresource else "",
         options=options.options,
     )

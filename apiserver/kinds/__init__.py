@@ -26,6 +26,7 @@ from apiserver.kinds.discovery import (
     find_api_group,
     find_api_resource_list,
 )
+from apiserver.kinds.metadata import Validator
 from apiserver.kinds.openapi import (
     OpenApiDocument,
     document_path,
@@ -52,6 +53,7 @@ __all__ = [
     "Resource",
     "ScalePaths",
     "Subresource",
+    "Validator",
     "aggregated_discovery",
     "api_group_list",
     "api_versions",

@@ -20,6 +20,7 @@ from apiserver.meta import (
     Decoded,
     DecodeError,
     Type,
+    decode_changed,
     decode_json,
     decode_typed,
     decode_yaml,
@@ -89,15 +90,17 @@ def decode_object(
     field_validation: str = WARN,
     *,
     is_custom: bool = False,
+    known: dict[str, Any] | None = None,
 ) -> list[str]:
     """Brings a parsed object (a body, the result of a patch) to canonical form in place; returns the warnings.
 
-    parsed: the body that it came as, or the duplicate fields of the patch. Raises BadRequest.
+    parsed: the body that it came as, or the duplicate fields of the patch. known: what the object was before it was patched,
+    in canonical form; what is still the same is passed over. Raises BadRequest.
     """
     metadata = obj.get("metadata")
     if isinstance(metadata, dict) and metadata.get("managedFields") == []:
         metadata["managedFields"] = [{}]  # "forget them": an empty list would be dropped
-    unknown = _decode(obj, schema, kind, version, kind)
+    unknown = _decode(obj, schema, kind, version, kind, known)
     if field_validation == IGNORE:
         return []
     lines = parsed.lines if isinstance(parsed, Decoded) else ()
@@ -135,9 +138,11 @@ def check_field_validation(value: str, options_kind: str = "CreateOptions") -> s
     return value or WARN
 
 
-def _decode(obj: dict[str, Any], schema: Type, said_kind: str, version: str, kind: str) -> list[str]:
+def _decode(
+    obj: dict[str, Any], schema: Type, said_kind: str, version: str, kind: str, known: dict[str, Any] | None = None
+) -> list[str]:
     try:
-        return decode_typed(obj, schema)
+        return decode_typed(obj, schema) if known is None else decode_changed(obj, schema, known)
     except DecodeError as error:
         raise bad_request(f'{said_kind} in version "{version}" cannot be handled as a {kind}: {error}') from None
 

@@ -42,6 +42,23 @@ def no_rules(obj: Object) -> list[Cause]:
     return []
 
 
+class Validator:
+    """A `validate` hook: the metadata's rules, then the kind's own. `metadata`: of an object of which nothing else changed."""
+
+    __slots__ = ("_rules", "_check_name", "_namespaced")
+
+    def __init__(self, rules: Callable[[Object], list[Cause]], check_name: CheckName, namespaced: bool) -> None:
+        self._rules = rules
+        self._check_name = check_name
+        self._namespaced = namespaced
+
+    def __call__(self, obj: Object) -> list[Cause]:
+        return self.metadata(obj) + self._rules(obj)
+
+    def metadata(self, obj: Object) -> list[Cause]:
+        return validate_metadata(obj.get("metadata") or {}, self._check_name, self._namespaced)
+
+
 def validator(
     rules: Callable[[Object], list[Cause]] = no_rules,
     *,
@@ -49,7 +66,7 @@ def validator(
     namespaced: bool = True,
 ) -> Callable[[Object], list[Cause]]:
     """A `validate` hook: the metadata's rules, then the kind's own."""
-    return lambda obj: validate_metadata(obj.get("metadata") or {}, check_name, namespaced) + rules(obj)
+    return Validator(rules, check_name, namespaced)
 
 
 def update_validator(

@@ -99,7 +99,7 @@ from apiserver.meta.times import (
     human_duration,
     parse_time,
 )
-from apiserver.meta.typed import DecodeError, decode_typed
+from apiserver.meta.typed import DecodeError, decode_changed, decode_typed
 
 __all__ = [
     "EVERYTHING",
@@ -152,6 +152,7 @@ __all__ = [
     "decode_json",
     "decode_known",
     "decode_patch",
+    "decode_changed",
     "decode_typed",
     "decode_yaml",
     "deep_copy",

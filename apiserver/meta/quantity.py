@@ -38,22 +38,27 @@ _MAX_EXPONENT = 64
 Quantity = str | int | float
 
 
+@lru_cache(maxsize=4096, typed=True)
 def parse_quantity(text: Quantity) -> Decimal:
     """The value, exact. Raises ValueError with Kubernetes' texts. A JSON number is accepted as Kubernetes does."""
     return _parse(text if isinstance(text, str) else _number_text(text))[0]
 
 
+# A cluster says the same few quantities over and over, and Decimal is slow.
+@lru_cache(maxsize=4096, typed=True)
 def canonical_quantity(text: Quantity) -> str:
     """The text that the API server stores for `text`. Raises ValueError with Kubernetes' texts."""
     value, family = _parse(text if isinstance(text, str) else _number_text(text))
     return format_quantity(value, family)
 
 
+@lru_cache(maxsize=4096, typed=True)
 def milli_value(text: Quantity) -> int:
     """The value in thousandths, rounded up: what scheduling counts of cpu."""
     return int((parse_quantity(text) * 1000).to_integral_value(ROUND_CEILING, context=_EXACT))
 
 
+@lru_cache(maxsize=4096, typed=True)
 def int_value(text: Quantity) -> int:
     """The value in units, rounded up: bytes of memory, number of pods."""
     return int(parse_quantity(text).to_integral_value(ROUND_CEILING, context=_EXACT))

@@ -58,6 +58,7 @@ def parse_time(text: str) -> float:
     return (moment - _EPOCH) / timedelta(microseconds=1) / 1_000_000 + micros / 1_000_000
 
 
+@lru_cache(maxsize=4096)
 def canonical_time(text: str) -> str:
     """The time as metav1.Time writes it back. Raises ValueError."""
     if len(text) == 20 and text[-1] == "Z" and _RFC3339.fullmatch(text):

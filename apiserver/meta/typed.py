@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from apiserver.meta.quantity import canonical_quantity
 from apiserver.meta.schema import (
     BOOLEAN,
@@ -59,6 +61,65 @@ def decode_typed(obj: dict[str, Any], type_: Type) -> list[str]:
     unknown: list[str] = []
     _decode_struct(obj, type_, None, type_, unknown)
     return unknown[:MAX_UNKNOWN]
+
+
+_LEVELS = 2
+"""So deep is looked for what has not changed: metadata, spec and status, and what stands in them."""
+
+
+def decode_changed(obj: dict[str, Any], type_: Type, known: dict[str, Any]) -> list[str]:
+    """decode_typed of an object that is `known` but for some changes. `known` is in canonical form, and so is what equals it.
+
+    A label of a pod costs two encodings of the pod, not a walk over all its fields.
+    """
+    if type_.decode is not None:
+        return decode_typed(obj, type_)
+    levels: list[_Level] = []
+    unknown = decode_typed(_changes(obj, known, _LEVELS, levels), type_)
+    for whole, changed, names, nested in levels:
+        for name in names:
+            if name in changed:
+                whole[name] = changed[name]
+            else:
+                del whole[name]
+        for name in nested:
+            if name not in changed and not whole[name]:
+                del whole[name]  # emptied, and not required
+    return unknown
+
+
+_Level = tuple[dict[str, Any], dict[str, Any], list[str], list[str]]
+"""(a part of the object, what is decoded of it, names of values that changed, names of parts that have a level of their own)"""
+
+
+def _changes(obj: dict[str, Any], known: dict[str, Any], depth: int, levels: list[_Level]) -> dict[str, Any]:
+    changed: dict[str, Any] = {}
+    names: list[str] = []
+    nested: list[str] = []
+    for key, value in obj.items():
+        before = known.get(key)
+        if before is not None and _is_same(value, before):
+            continue
+        if depth > 1 and type(value) is dict and type(before) is dict:
+            changed[key] = _changes(value, before, depth - 1, levels)
+            nested.append(key)
+        else:
+            changed[key] = value
+            names.append(key)
+    levels.append((obj, changed, names, nested))
+    return changed
+
+
+def _is_same(value: Any, before: Any) -> bool:
+    """By text: to Python, true is 1."""
+    if type(value) is not type(before):
+        return False
+    if type(value) is str:
+        return bool(value == before)
+    try:
+        return orjson.dumps(value) == orjson.dumps(before)
+    except TypeError:
+        return False
 
 
 def _decode_struct(obj: Any, type_: Type, path: _Path, owner: Type, unknown: list[str]) -> Any:

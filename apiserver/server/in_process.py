@@ -68,7 +68,7 @@ class InProcessTransport:
         headers_out = dict(response.headers)
         if response.warnings:
             headers_out["Warning"] = ", ".join(warning_values(response.warnings))
-        return InProcessAnswer(response.status, headers_out, response.body)
+        return InProcessAnswer(response.status, headers_out, response.whole_body)
 
     async def stream(self, method: str, path: str, *, query: Pairs = (), headers: Pairs = ()) -> InProcessStream:
         return InProcessStream(await self._handle(method, path, query, headers, b""))

@@ -8,7 +8,7 @@ here. Works on any etcd v3 through kvcluster.client's protocol.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from apiserver.errors import StatusError, expired, too_large_resource_version
@@ -22,12 +22,16 @@ PAGE_KEYS = 1000
 
 
 class Page(NamedTuple):
-    """items in key order; revision: of the list; token: "" at the end; remaining: objects after this page, or None."""
+    """items in key order, nobody's to change; revision: of the list; token: "" at the end; remaining: objects after this page.
+
+    shared: what is made of these items may be kept here, for others who read the same.
+    """
 
     items: list[Stored]
     revision: int
     token: str = ""
     remaining: int | None = None
+    shared: dict[Hashable, bytes] | None = None
 
 
 class ObjectStore:

@@ -31,6 +31,7 @@ from kvcluster.errors import CompactedError
 
 MAX_LEARNED = 1000
 """Own writes that have not come back by the feed yet; beyond it they are decoded again."""
+MAX_PAGES = 8
 LIST_KEYS = 10_000
 """Keys read at a time: one answer with 100,000 objects would block everybody."""
 
@@ -58,6 +59,7 @@ class WatchCache:
         self._triggered: dict[str, tuple[Callable[[Stored], str], dict[str, dict[Group, None]]]] = {}
         self._dirty: dict[Group, None] = {}
         self._learned: dict[bytes, Stored] = {}
+        self._pages: dict[str, Page] = {}  # whole namespaces as they were listed, until something changes
 
     # ---- life ----
 
@@ -135,6 +137,7 @@ class WatchCache:
         self._ring.clear()
         self._ring_bytes = 0
         self._learned.clear()
+        self._pages.clear()
 
     # ---- what is there ----
 
@@ -171,14 +174,23 @@ class WatchCache:
         nothing has changed; by default the newest."""
         objects = self._objects
         revision = revision or self.revision
+        is_whole = accepts is None and not limit and position is None
+        if is_whole:
+            kept = self._pages.get(namespace)
+            if kept is not None:
+                return kept._replace(revision=revision)
         prefix = self.store.key_prefix(namespace)
         begin, end = prefix if position is None else prefix + position.start.encode(), prefix_end(prefix)
         if not limit and begin == self._prefix:
             every = list(objects.values())
+            if is_whole:
+                return self._keep(namespace, Page(every, revision, shared={}))
             return Page(every if accepts is None else [each for each in every if accepts(each)], revision)
         keys = objects.irange(begin, end, (True, False))
         if not limit:
             stored = [objects[key] for key in keys]
+            if is_whole:
+                return self._keep(namespace, Page(stored, revision, shared={}))
             return Page(stored if accepts is None else [each for each in stored if accepts(each)], revision)
         items: list[Stored] = []
         for key in keys:
@@ -204,6 +216,13 @@ class WatchCache:
             newest.append(change)
         newest.reverse()
         return newest
+
+    def _keep(self, namespace: str, page: Page) -> Page:
+        """Until something changes: after a restart a hundred clients list the same."""
+        if len(self._pages) >= MAX_PAGES:
+            self._pages.clear()
+        self._pages[namespace] = page
+        return page
 
     def learn(self, stored: Stored) -> None:
         """The outcome of a write, for when the feed brings it: it need not be decoded and spliced again."""
@@ -322,6 +341,8 @@ class WatchCache:
                 now = Stored(key, event.kv.value, revision)
             self._objects[key] = now
         self.changed_revision = revision
+        if self._pages:
+            self._pages.clear()
         change = Change(revision, now, before)
         self._remember(change)
         self._publish(change)

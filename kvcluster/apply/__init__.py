@@ -15,6 +15,7 @@ from kvcluster.apply.applier import Applier
 from kvcluster.apply.auth import check_lease_keys, check_txn_access, encode_identity
 from kvcluster.apply.kv import PutFields, encode_put
 from kvcluster.apply.membership import Membership, MembershipChange, Seat, encode_change
+from kvcluster.apply.put_if import encode_put_if, plan_put_if
 from kvcluster.apply.state import State
 from kvcluster.apply.txn_plan import Op, TxnPlan, plan_txn
 
@@ -34,8 +35,10 @@ __all__ = [
     "encode_change",
     "encode_identity",
     "encode_put",
+    "encode_put_if",
     "has_puts",
     "ops",
+    "plan_put_if",
     "plan_txn",
     "txn_plan",
 ]

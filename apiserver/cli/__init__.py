@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from apiserver.cli import access_flags
-from apiserver.cli.parts import run_controllers, run_nodes, run_scheduler, run_serve
+from apiserver.cli.parts import SigningFiles, run_controllers, run_nodes, run_scheduler, run_serve
 from apiserver.cli.up import UpOptions, run_up
 
 app = typer.Typer(
@@ -122,11 +122,14 @@ def controllers(
         Path | None, typer.Option(help="The authority that signs certificate requests. Default: none are signed.")
     ] = None,
     cluster_signing_key_file: Annotated[Path | None, typer.Option(help="Its private key.")] = None,
+    service_account_private_key_file: Annotated[
+        Path | None, typer.Option(help="What the tokens of secrets are signed with. Default: none are made.")
+    ] = None,
     log_level: LogLevel = "warning",
 ) -> None:
     """Run the controllers alone against any API server."""
-    signing = cluster_signing_cert_file, cluster_signing_key_file
-    raise typer.Exit(run_controllers(kubeconfig, only, signing, log_level))
+    files = SigningFiles(cluster_signing_cert_file, cluster_signing_key_file, service_account_private_key_file)
+    raise typer.Exit(run_controllers(kubeconfig, only, files, log_level))
 
 
 @app.command()

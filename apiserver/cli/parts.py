@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 import kvcluster
+from apiserver.auth import KeyFileError, ServiceAccountTokens, SigningKeys
 from apiserver.cli.running import UsageError, run_command, run_until
 from apiserver.client import Client, HttpTransport, KubeconfigError, ServerUnreachableError, load_kubeconfig
 from apiserver.cluster import write_kubeconfig
@@ -92,28 +94,46 @@ def run_scheduler(kubeconfig: Path, config: Path | None, plugins: Sequence[str],
     return _run_client(kubeconfig, log_level, "kube-scheduler/kvcluster", start, PluginError)
 
 
-def _read_signing(files: tuple[Path | None, Path | None]) -> Callable[[], tuple[bytes, bytes]] | None:
+class SigningFiles(NamedTuple):
+    """An authority that signs certificate requests, and a key that signs the tokens of secrets; None: nothing is signed."""
+
+    certificate: Path | None = None
+    key: Path | None = None
+    account_key: Path | None = None
+
+
+def _read_authority(files: SigningFiles) -> Callable[[], tuple[bytes, bytes]] | None:
     """Raises UsageError where one of the files is missing or cannot be read."""
-    certificate, key = files
-    if certificate is None and key is None:
+    if files.certificate is None and files.key is None:
         return None
-    if certificate is None or key is None:
+    if files.certificate is None or files.key is None:
         raise UsageError("--cluster-signing-cert-file and --cluster-signing-key-file go together")
     try:
-        read = certificate.read_bytes(), key.read_bytes()
+        read = files.certificate.read_bytes(), files.key.read_bytes()
     except OSError as cause:
         raise UsageError(f"cannot read {cause.filename}: {cause.strerror}") from cause
     return lambda: read
 
 
-def run_controllers(
-    kubeconfig: Path, names: str, signing_files: tuple[Path | None, Path | None], log_level: str
-) -> int:
+def _read_account_key(file: Path | None) -> Callable[[Any, str], str] | None:
+    """Raises UsageError."""
+    if file is None:
+        return None
+    try:
+        return ServiceAccountTokens(SigningKeys(str(file)), ("",), (), time.time).issue_for_secret
+    except KeyFileError as cause:
+        raise UsageError(str(cause)) from cause
+
+
+def run_controllers(kubeconfig: Path, names: str, files: SigningFiles, log_level: str) -> int:
     async def start(client: Client) -> None:
         wanted = [name.strip() for name in names.split(",") if name.strip()]
+        signing, sign_account_token = _read_authority(files), _read_account_key(files.account_key)
+        root_ca = load_kubeconfig(kubeconfig).authority
         try:
-            root_ca = load_kubeconfig(kubeconfig).authority
-            manager = ControllerManager(client, names=wanted, root_ca=root_ca, signing=_read_signing(signing_files))
+            manager = ControllerManager(
+                client, names=wanted, root_ca=root_ca, signing=signing, sign_account_token=sign_account_token
+            )
         except ValueError as cause:
             raise UsageError(f"--controllers: {cause}") from cause
         await manager.run()

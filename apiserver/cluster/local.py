@@ -158,7 +158,10 @@ class LocalCluster:
         assert self._server is not None, "the cluster is not started"
         client = self.client(user_agent="kube-controller-manager/kvcluster")
         signing = None if self._access.tls_cert_file else self._server.signing
-        return ControllerManager(client, names=names, root_ca=self.credentials.ca.decode(), signing=signing)
+        return ControllerManager(
+            client, names=names, root_ca=self.credentials.ca.decode(), signing=signing,
+            sign_account_token=self._server.sign_account_token,
+        )  # fmt: skip
 
     def _supervise(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:

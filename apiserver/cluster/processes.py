@@ -174,10 +174,12 @@ class SupervisedCluster:
         if "--cert-dir" not in self._server_args:
             return []
         folder = Path(self._server_args[self._server_args.index("--cert-dir") + 1])
-        files = folder / "ca.crt", folder / "ca.key"
-        if not all(file.exists() for file in files):
-            return []
-        return ["--cluster-signing-cert-file", str(files[0]), "--cluster-signing-key-file", str(files[1])]
+        files = {
+            "--cluster-signing-cert-file": folder / "ca.crt",
+            "--cluster-signing-key-file": folder / "ca.key",
+            "--service-account-private-key-file": folder / "sa.key",
+        }
+        return [part for flag, file in files.items() if file.exists() for part in (flag, str(file))]
 
     @property
     def kubeconfig_path(self) -> Path:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from apiserver.client import Client, EventRecorder, InformerFactory, TimerClock, WorkQueue
+from apiserver.client import Client, EventRecorder, InformerFactory, Object, TimerClock, WorkQueue
 
 
 class Context(NamedTuple):
     """recorder: an EventRecorder for a component, closed by the manager. root_ca: PEM, published into every namespace.
 
     signing: what certificate requests are signed with: certificate and private key of an authority, PEM, made or read when it is
-    first called. None: nothing is signed.
+    first called. None: nothing is signed. sign_account_token: (account, name of a secret) → the token that lives in it.
     """
 
     client: Client
@@ -26,6 +26,7 @@ class Context(NamedTuple):
     recorder: Callable[[str], EventRecorder]
     root_ca: str = ""
     signing: Callable[[], tuple[bytes, bytes]] | None = None
+    sign_account_token: Callable[[Object, str], str] | None = None
 
 
 class Controller(Protocol):

@@ -21,6 +21,7 @@ from apiserver.client import (
     EventRecorder,
     InformerFactory,
     LoopClock,
+    Object,
     QueueClosedError,
     ServerUnreachableError,
     TimerClock,
@@ -44,6 +45,7 @@ from apiserver.controllers.root_ca import RootCaController
 from apiserver.controllers.service_account import ServiceAccountController
 from apiserver.controllers.stateful_set import StatefulSetController
 from apiserver.controllers.taint_eviction import TaintEvictionController
+from apiserver.controllers.token_secrets import TokenSecretController
 from apiserver.controllers.ttl_after_finished import TtlAfterFinishedController
 from apiserver.controllers.volume_protection import ClaimProtectionController, VolumeProtectionController
 from apiserver.errors import StatusError
@@ -62,6 +64,7 @@ CONTROLLERS: dict[str, Callable[[Context], Controller]] = {
     "disruption-controller": DisruptionController,
     "namespace-controller": NamespaceController,
     "serviceaccount-controller": ServiceAccountController,
+    "serviceaccount-token-controller": TokenSecretController,
     "root-ca-certificate-publisher-controller": RootCaController,
     "clusterrole-aggregation-controller": ClusterRoleAggregationController,
     "certificatesigningrequest-approving-controller": CertificateApprover,
@@ -90,13 +93,14 @@ class ControllerManager:
         informers: InformerFactory | None = None,
         root_ca: str = "",
         signing: Callable[[], tuple[bytes, bytes]] | None = None,
+        sign_account_token: Callable[[Object, str], str] | None = None,
     ) -> None:
         clock = clock if clock is not None else LoopClock()
         self._informers = informers if informers is not None else InformerFactory(client, clock)
         self._client = client
         self._clock = clock
         self.recorders: list[EventRecorder] = []
-        context = Context(client, self._informers, clock, self._recorder, root_ca, signing)
+        context = Context(client, self._informers, clock, self._recorder, root_ca, signing, sign_account_token)
         self.controllers = {name: CONTROLLERS[name](context) for name in chosen(names)}
 
     async def run(self) -> None:

@@ -28,6 +28,7 @@ from apiserver.auth import (
 from apiserver.auth import Access as AskedAccess
 from apiserver.config import AccessConfig
 from apiserver.registry import Registry
+from apiserver.server.authentication_trust import publish_trust
 from apiserver.server.identity import ADMIN_GROUPS, ADMIN_NAME, Credentials, Identity
 from apiserver.server.rbac_bootstrap import bootstrap_rbac
 from apiserver.server.roles import RoleFeed
@@ -158,8 +159,10 @@ class Access:
         stored = await self._registry.store(resource).find("" if kind == "ClusterRole" else namespace, name)
         return None if stored is None else stored.obj.get("rules") or []
 
-    async def start(self) -> None:
-        """Raises what the store says."""
+    async def start(self, client_ca: bytes) -> None:
+        """client_ca: whose client certificates count, PEM. Raises what the store says."""
+        if not self._config.is_open:
+            await publish_trust(self._registry, client_ca)
         if self._roles is not None:
             await bootstrap_rbac(self._registry)
             await self._roles.start()

@@ -83,7 +83,7 @@ class ApiServer:
             # Before anybody lists: a watch from a list's revision must find the cache there already.
             stored = [resource for resource in self._catalog.resources() if not resource.is_virtual]
             await asyncio.gather(*(self._registry.cache(resource) for resource in stored))
-            await self._access.start()
+            await self._access.start(b"" if self._identity is None else self._identity.client_ca)
             await self._custom.start()
             self._web = HttpServer(self._pipeline)
             context = None if tls is None else tls.context
@@ -102,6 +102,12 @@ class ApiServer:
             self._compaction = asyncio.get_running_loop().create_task(
                 compact_regularly(self._kv, config.compaction_interval_s), name="compaction"
             )
+
+    def sign_account_token(self, account: dict[str, Any], secret_name: str) -> str:
+        """The token of a secret of type kubernetes.io/service-account-token."""
+        accounts = self._access.gate.accounts
+        assert accounts is not None
+        return accounts.issue_for_secret(account, secret_name)
 
     def signing(self) -> tuple[bytes, bytes]:
         """(certificate, private key) of the authority that signs certificate requests, PEM: the server's own; without TLS, one

@@ -118,3 +118,32 @@ async def test_the_request_of_a_kubelet_is_approved(start):
     await client.create(REQUESTS, signing_request("kubelet", KUBELET_CLIENT, subject, usages))
     done = await changed(client, REQUESTS, "kubelet", lambda obj: "Approved" in types(obj))
     assert done["status"]["conditions"][0]["reason"] == "AutoApproved"
+
+
+# ---- tokens of secrets ----
+
+
+async def test_a_token_secret_gets_its_token_and_dies_with_its_account(start):
+    client, cluster = await start("serviceaccount-token-controller")
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "bot", "namespace": "default"}}
+    account = await client.create("serviceaccounts", account)
+    annotations = {"kubernetes.io/service-account.name": "bot"}
+    secret = {
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "bot-token", "namespace": "default", "annotations": annotations},
+    }  # fmt: skip
+    await client.create("secrets", secret)
+    filled = await changed(client, "secrets", "bot-token", lambda obj: (obj.get("data") or {}).get("token"))
+    assert filled["metadata"]["annotations"]["kubernetes.io/service-account.uid"] == account["metadata"]["uid"]
+    assert base64.b64decode(filled["data"]["namespace"]) == b"default"
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
+              "spec": {"token": base64.b64decode(filled["data"]["token"]).decode()}}  # fmt: skip
+    answer = await client.create("authentication.k8s.io/v1/tokenreviews", review)
+    assert answer["status"]["user"]["username"] == "system:serviceaccount:default:bot"
+    stream = await client.watch("secrets", "default", resource_version=filled["metadata"]["resourceVersion"])
+    await client.delete("serviceaccounts", "bot", "default")
+    async with asyncio.timeout(10):
+        async for event in stream:
+            if event.type == "DELETED":
+                break
+    await stream.close()

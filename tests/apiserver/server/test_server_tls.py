@@ -11,7 +11,7 @@ import aiohttp
 import jwt
 import pytest
 
-from apiserver.auth import ADMIN_USER
+from apiserver.auth import ADMIN_USER, User
 from apiserver.config import AccessConfig, ApiServerConfig
 from apiserver.pki import Pair, covers, find_pair, issue_client, issue_serving, make_authority, write_pair
 from apiserver.server import ApiServer
@@ -264,3 +264,9 @@ def test_the_server_is_made_without_cryptography():
 def test_a_config_is_told_when_the_server_is_made():
     with pytest.raises(ValueError, match="serve TLS"):
         ApiServer(ApiServerConfig(host="0.0.0.0"), None)
+
+
+async def test_others_learn_whose_certificates_count(secure):
+    path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
+    status, obj = await ask(secure, User("system:kube-scheduler", groups=("system:authenticated",)), "GET", path)
+    assert (status, obj["data"]["client-ca-file"].encode()) == (200, secure.credentials.ca)

@@ -45,6 +45,7 @@ from apiserver.registry import (
     returns_deleted,
     success,
 )
+from apiserver.storage import Stored
 
 CUSTOM_PATCHES = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]
 
@@ -61,7 +62,14 @@ async def create(registry: Registry, request: Request, target: Target) -> Respon
         if not namespace:
             raise bad_request("an empty namespace may not be set during creation")
     stored = await registry.create(resource, namespace, body.obj, options.options)
-    return warned(answer(registry, target, stored, wanted, request, 201), resource, body.warnings)
+    warnings = body.warnings + _advice(target, stored, None)
+    return warned(answer(registry, target, stored, wanted, request, 201), resource, warnings)
+
+
+def _advice(target: Target, stored: Stored, old: Object | None) -> list[str]:
+    """What the kind warns of where the object itself was written. old: the metadata of before; None for a create."""
+    warn = target.resource.warn
+    return [] if warn is None or target.subresource is not None else warn(stored.obj, old)
 
 
 async def update(registry: Registry, request: Request, target: Target) -> Response:
@@ -71,12 +79,18 @@ async def update(registry: Registry, request: Request, target: Target) -> Respon
     body = read_object(request, resource, options.field_validation)
     body.warnings.extend(drop_repeated_owners(body.obj))
     check_names(target, body.obj)
+    before: Object = {}
+
+    def change(old: Object) -> Object:
+        before["metadata"] = dict(old["metadata"])
+        return deep_copy(body.obj)  # another try starts from what was sent
+
     try:
         stored = await registry.update(
             resource,
             target.namespace,
             target.name,
-            lambda old: deep_copy(body.obj),  # another try starts from what was sent
+            change,
             subresource=target.subresource.name if target.subresource else "",
             must_name_version=True,
             options=options.options,
@@ -86,8 +100,10 @@ async def update(registry: Registry, request: Request, target: Target) -> Respon
             raise
         body.obj["metadata"].pop("resourceVersion", None)
         stored = await registry.create(resource, target.namespace, body.obj, options.options)
-        return warned(answer(registry, target, stored, wanted, request, 201), resource, body.warnings)
-    return warned(answer(registry, target, stored, wanted, request), resource, body.warnings)
+        warnings = body.warnings + _advice(target, stored, None)
+        return warned(answer(registry, target, stored, wanted, request, 201), resource, warnings)
+    warnings = body.warnings + _advice(target, stored, before)
+    return warned(answer(registry, target, stored, wanted, request), resource, warnings)
 
 
 def check_names(target: Target, obj: Object) -> None:
@@ -114,8 +130,10 @@ async def patch(registry: Registry, request: Request, target: Target) -> Respons
         raise unsupported_media_type(CUSTOM_PATCHES)
     apply, duplicates = read_patch(kind, request.body, resource.schema)
     warnings: list[str] = []
+    before: Object = {}
 
     def change(old: Object, known: Object) -> Object:
+        before["metadata"] = dict(old["metadata"])
         obj = apply(old)
         if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
             raise bad_request("the patch does not leave an object with metadata")
@@ -143,6 +161,7 @@ async def patch(registry: Registry, request: Request, target: Target) -> Respons
         subresource=target.subresource.name if target.subresource else "",
         options=options.options,
     )
+    warnings += _advice(target, stored, before)
     return warned(answer(registry, target, stored, wanted, request), resource, warnings)
 
 
@@ -158,6 +177,8 @@ async def _apply(registry: Registry, request: Request, target: Target, options: 
         force=parse_bool(request.query, "force"),
         subresource=target.subresource.name if target.subresource else "",
     )
+    if created:
+        warnings += _advice(target, stored, None)
     return warned(answer(registry, target, stored, wanted, request, 201 if created else 200), target.resource, warnings)
 
 

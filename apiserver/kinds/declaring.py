@@ -21,6 +21,7 @@ from apiserver.kinds.metadata import update_validator, validator
 from apiserver.kinds.resource import Resource, Subresource
 from apiserver.kinds.rows.cells import Table
 from apiserver.kinds.validation import find_rules
+from apiserver.kinds.warnings import find_warner
 
 # Where etcd keeps what has had another name once.
 STORAGE_NAMES = {
@@ -67,6 +68,7 @@ def declare(name: str, *, table: Table | None = None, **special: Any) -> Resourc
         "has_status": "status" in said.get("subresources", {}),
         "schema_name": f"{group.partition('.')[0] or 'core'}.{version}.{said['kind']}",
         "storage_prefix": f"/registry/{STORAGE_NAMES.get(plural, plural)}",
+        "warn": find_warner(name),
         "validate": validate,
         "validate_update": validate_update,
     }

@@ -210,3 +210,27 @@ async def test_values_are_stored_as_kubernetes_lays_them_out(http):
     value = json.loads(stored.value)
     assert list(value)[:3] == ["kind", "apiVersion", "metadata"]
     assert "resourceVersion" not in value["metadata"]
+
+
+async def test_what_is_unwise_is_warned_of_once(http):
+    deployments = "/apis/apps/v1/namespaces/default/deployments"
+    variables = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+    template = {
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {"containers": [{"name": "c", "image": "nginx", "env": variables}]},
+    }
+    body = {"metadata": {"name": "x"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}}
+    status, made, headers = await http.call("POST", deployments, body)
+    assert status == 201, made
+    assert headers.getall("Warning") == [
+        '299 - "spec.template.spec.containers[0].env[1]: hides previous definition of \\"A\\", which may be dropped when '
+        'using apply"'
+    ]
+    label = {"metadata": {"labels": {"k": "v"}}}
+    status, _, headers = await http.call(
+        "PATCH", f"{deployments}/x", label, Content_Type="application/merge-patch+json"
+    )
+    assert (status, headers.getall("Warning", [])) == (200, [])
+    scaled = {"spec": {"replicas": 3}}
+    _, _, headers = await http.call("PATCH", f"{deployments}/x", scaled, Content_Type="application/merge-patch+json")
+    assert len(headers.getall("Warning")) == 1

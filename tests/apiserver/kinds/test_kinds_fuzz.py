@@ -79,6 +79,8 @@ def test_no_body_breaks_a_hook(obj: dict[str, Any], other: dict[str, Any]):
     for made in (new, old):
         resource.prepare_create(made)
         _check_causes(resource.validate(made))
+        if resource.warn is not None:
+            assert all(isinstance(text, str) for text in resource.warn(made, None))
         shown = served.from_hub(deep_copy(made))
         served.row(shown, 1_800_000_000.0)
         assert decode_body(served, encode(shown)).warnings == []

@@ -40,7 +40,6 @@ class Place(NamedTuple):
     port: int
     is_secure: bool
     service_networks: tuple[str, ...]
-    client_ca: str = ""  # PEM
 
     @property
     def port_name(self) -> str:
@@ -81,7 +80,7 @@ def wanted_objects(place: Place, now: str) -> Iterator[Wanted]:
     yield Wanted("networking.k8s.io", "servicecidrs", _service_cidr(place, now))
     yield Wanted("", "endpoints", _endpoints(place), is_exact=True)
     yield Wanted("discovery.k8s.io", "endpointslices", _endpoint_slice(place), is_exact=True)
-    yield Wanted("", "configmaps", _authentication(place), is_exact=bool(place.client_ca))
+    yield Wanted("", "configmaps", _authentication())
 
 
 def _service_cidr(place: Place, now: str) -> Object:
@@ -120,9 +119,6 @@ def _endpoint_slice(place: Place) -> Object:
     }
 
 
-def _authentication(place: Place) -> Object:
-    """What other servers of the cluster need to know to believe the same clients."""
-    obj: Object = {"metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"}}
-    if place.client_ca:
-        obj["data"] = {"client-ca-file": place.client_ca}
-    return obj
+def _authentication() -> Object:
+    """What other servers of the cluster need to know to believe the same clients: authentication_trust fills it."""
+    return {"metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"}}

@@ -125,9 +125,8 @@ class ApiServer:
         return self._signing
 
     def _place(self, host: str, port: int) -> Place:
-        ca = b"" if self._identity is None else self._identity.client_ca
         reached = WILDCARDS.get(host, host)
-        return Place(reached, port, self._config.access.serves_tls, self._config.service_networks, ca.decode())
+        return Place(reached, port, self._config.access.serves_tls, self._config.service_networks)
 
     @property
     def credentials(self) -> Credentials:

@@ -29,7 +29,6 @@ from apiserver.meta.field_set import (
     without_prefixes,
 )
 from apiserver.meta.shape import Shape, fields_of_new
-from apiserver.meta.times import parse_time
 
 Object = dict[str, Any]
 
@@ -120,16 +119,8 @@ def encode_managed(managed: Managed) -> list[Object]:
 
 def _entry_order(item: tuple[Manager, Owned]) -> tuple[Any, ...]:
     manager, owned = item
-    return manager.operation, _seconds(owned.time), manager.name, owned.api_version, manager.subresource
-
-
-def _seconds(time: str) -> float:
-    if not time:
-        return 0
-    try:
-        return float(int(parse_time(time)))
-    except ValueError:
-        return 0
+    # Times are canonical text, which is in order as it stands; "" is before all of them.
+    return manager.operation, owned.time, manager.name, owned.api_version, manager.subresource
 
 
 def _entry(manager: Manager, owned: Owned) -> Object:
@@ -258,7 +249,7 @@ def _cap(managed: Managed) -> Managed:
     updaters = [manager for manager in managed if manager.operation == UPDATE]
     if len(updaters) <= MAX_UPDATE_MANAGERS:
         return managed
-    updaters.sort(key=lambda manager: (_seconds(managed[manager].time), manager))
+    updaters.sort(key=lambda manager: (managed[manager].time, manager))
     left = dict(managed)
     first_of: dict[str, Manager] = {}
     count = len(updaters)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from apiserver.errors import StatusError
 from apiserver.meta import Types
+from apiserver.meta.compare import compare
 from apiserver.meta.managed_fields import (
     Writer,
     apply_configuration,
@@ -411,3 +412,44 @@ def test_times_alone_are_no_difference():
     entry = {"manager": "x", "operation": "Update", "time": "1"}
     assert equal_but_for_times([entry], [{**entry, "time": "2"}])
     assert not equal_but_for_times([entry], [{**entry, "manager": "y"}])
+
+
+def leaves(obj, path=(), fields=None):
+    """path → value of all that can be owned, found without shapes: what a map, a list or a scalar is, is written down here."""
+    found = {}
+    kinds = {"selector": "atomic", "args": "atomic", "items": "name", "ports": "port", "finalizers": "set"}
+    for key, value in obj.items():
+        here = (*path, f"f:{key}")
+        kind = kinds.get(key)
+        if kind == "atomic" or not isinstance(value, dict | list) or not value:
+            found[here] = value
+        elif isinstance(value, dict):
+            found |= {here: ...} | leaves(value, here)
+        else:
+            found[here] = ...
+            for item in value:
+                if kind == "set":
+                    found[(*here, f"v:{json.dumps(item)}")] = item
+                else:
+                    below = (*here, f"k:{json.dumps({kind: item[kind]}, separators=(',', ':'))}")
+                    found |= {below: ...} | leaves(item, below)
+    return found
+
+
+def members(node, prefix=()):
+    found = set()
+    for label, inner in node.items():
+        if label != ".":
+            path = (*prefix, label)
+            if not inner or "." in inner:
+                found.add(path)
+            found |= members(inner, path)
+    return found
+
+
+@given(CONFIGS, CONFIGS)
+def test_what_an_update_changes_is_what_differs_leaf_by_leaf(old, new):
+    changed, removed = compare(SHAPE, old, new)
+    before, after = leaves(old), leaves(new)
+    assert members(changed) == {path for path, value in after.items() if path not in before or before[path] != value}
+    assert members(removed) == {path for path in before if path not in after}

@@ -119,9 +119,7 @@ async def play_all(kubectl: Kubectl, scenarios: dict[str, Scenario], progress: P
     async def one(number: int, name: str, scenario: Scenario) -> int:
         async with gate:
             namespace = f"s{number}"
-            await kubectl(
-                "create", "-f", "-", stdin=f"{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}"
-            )
+            await kubectl("create", "namespace", namespace)
             return await Player(kubectl, namespace, name, scenario, progress).play()
 
     results = await asyncio.gather(

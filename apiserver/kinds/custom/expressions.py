@@ -7,7 +7,7 @@ A rule sees `self`, the value it stands at, and, if it speaks of it, `oldSelf`; 
 
 Expressions are compiled without the types of objects, which the binding cannot be told. So that a misspelt field is refused
 as Kubernetes refuses it, paths that begin with `self` are looked up in the schema; what stands deeper (a variable of `all`)
-is found when the rule is asked. There is no estimate of what a rule may cost; the binding bounds what it does.
+is found when the rule is asked. There is no estimate of what a rule may cost: the binding ends one after 10,000 iterations.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ Object = dict[str, Any]
 MISSING_EXTRA = (
     "rules in CEL need the optional extra: pip install 'kvcluster[cel]'; without it this server cannot check them"
 )
+_NO_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
 MAX_RULE = 10_000
 MAX_MESSAGE = 5_120
 
@@ -311,6 +312,8 @@ def _ask_rule(rule: Rule, data: Object, type_name: str, path: str) -> Cause | No
         return invalid(where, type_name, f"{why}: {said}")
     value, problem = _evaluate(rule.program, data)
     if problem:
+        if "budget exceeded" in problem:
+            return invalid(where, type_name, _NO_BUDGET)
         missing = _NO_KEY.search(problem)
         why = f"no such key: {missing.group(1)}" if missing else problem
         return invalid(where, type_name, f"{why} evaluating rule: {said}")

@@ -182,6 +182,16 @@ def test_what_may_not_change():
     assert _change(old, names={**names, "shortNames": ["w"]}) == []
 
 
+def test_what_was_let_in_may_stay():
+    old = made(with_schema(spec={"properties": {"a": {"type": "string"}}}))  # not structural
+    old["status"] = accept_names(old, [], NOW)
+    assert _change(old, names={**old["spec"]["names"], "shortNames": ["w"]}) == []
+    worse = with_schema(spec={"properties": {"a": {"type": "string"}, "b": {}}})["spec"]["versions"]
+    assert [text.partition(":")[0] for text in _change(old, versions=worse)] == [
+        "spec.versions[0].schema.openAPIV3Schema.properties[spec].properties[b].type"
+    ]
+
+
 def test_names_are_taken_one_by_one():
     first = made(definition(names={"shortNames": ["w", "wd"]}))
     first["status"] = accept_names(first, [], NOW)

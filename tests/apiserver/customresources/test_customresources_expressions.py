@@ -124,6 +124,12 @@ def test_a_value_that_did_not_change_keeps_what_is_wrong_with_it():
     assert len(_ask(schema, {"x": {"low": 8}}, {"x": {"low": 9}})) == 1
 
 
+def test_a_rule_that_takes_too_long_is_ended():
+    rule = "self.all(x, self.all(y, self.all(z, x + y + z >= 0)))"
+    said = _ask(_field({"type": "array", "items": INTEGER}, rule), {"x": list(range(200))})
+    assert "running out of cost budget" in said[0]
+
+
 def test_what_cannot_be_compiled_is_refused():
     assert (
         "compilation failed: ERROR: <input>:1:6: found no matching overload"

@@ -35,7 +35,8 @@ from apiserver.nodes.container_logs import ContainerLogs
 from apiserver.nodes.kubelet_server import KubeletServer
 from apiserver.nodes.kubelets import Kubelet, Kubelets
 from apiserver.nodes.node_objects import NODES, NodeShape
-from apiserver.nodes.stages import RESTARTABLE, Stage, delay_s, find_stage, load_stages, matches, render
+from apiserver.nodes.readiness import readiness_of
+from apiserver.nodes.stages import RESTARTABLE, Stage, delay_s, delay_said, find_stage, load_stages, matches, render
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ PODS = resource_name("pods")
 POD_WORKERS = 32
 HEARTBEAT_WORKERS = 8
 _NODE_INDEX = "node"
+CONTAINER_FIELDS = ("containers", "initContainers", "ephemeralContainers")
 EXIT_CODE = "nodes.kvcluster/exit-code"
 TERMINATION_MESSAGE = "nodes.kvcluster/termination-message"
 
@@ -53,6 +55,7 @@ class _Pending(NamedTuple):
     uid: str
     stage: Stage
     due_s: float
+    said: str | None
 
 
 class Fleet:
@@ -141,9 +144,13 @@ class Fleet:
         pending = self._pending.get(key)
         if stage is None:
             self._pending.pop(key, None)
-        elif pending is None or pending.uid != uid or pending.stage is not stage:
+        elif (
+            pending is None
+            or (pending.uid, pending.said) != (uid, delay_said(stage, pod))
+            or pending.stage is not stage
+        ):
             wait_s = delay_s(stage, pod, self._dice.random)
-            self._pending[key] = _Pending(uid, stage, self._clock.monotonic_s() + wait_s)
+            self._pending[key] = _Pending(uid, stage, self._clock.monotonic_s() + wait_s, delay_said(stage, pod))
             self._queue.add_after(key, wait_s)
 
     def _pod_gone(self, pod: Object) -> None:
@@ -192,7 +199,11 @@ class Fleet:
         uid = pod["metadata"]["uid"]
         host_network = bool(pod["spec"].get("hostNetwork"))
         now = format_time(self._clock.now_s())
+        ready = readiness_of(pod)
         values = {
+            "ready": ready.status,
+            "readyReason": ready.reason,
+            "readyMessage": ready.message,
             "now": now,
             "hostIP": kubelet.address,
             "nodeName": kubelet.name,
@@ -201,7 +212,7 @@ class Fleet:
             "finalPhase": "Failed" if exit_code_of(pod) else "Succeeded",
             "finalReason": "PodFailed" if exit_code_of(pod) else "PodCompleted",
         }
-        containers = {field: _container_values(pod, field, now) for field in ("containers", "initContainers")}
+        containers = {field: _container_values(pod, field, now) for field in CONTAINER_FIELDS}
         status = render(stage.status, values, containers)
         _keep_times(status, pod.get("status") or {})
         return status
@@ -216,13 +227,18 @@ def exit_code_of(pod: Object) -> int:
 def _container_values(pod: Object, field: str, now: str) -> list[dict[str, Any]]:
     """The values of each container's variables. Its id is made of the pod's uid and its name: the same each time."""
     status = pod.get("status") or {}
-    statuses = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
+    statuses = [
+        found
+        for kind in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+        for found in status.get(kind) or ()
+    ]
     known = {container["name"]: container for container in statuses}
     code = exit_code_of(pod)
     message = (pod["metadata"].get("annotations") or {}).get(TERMINATION_MESSAGE, "")
     made = []
     for container in pod["spec"].get(field) or ():
-        running = ((known.get(container["name"]) or {}).get("state") or {}).get("running") or {}
+        state = (known.get(container["name"]) or {}).get("state") or {}
+        running = state.get("running") or state.get("terminated") or {}
         image = container.get("image", "")
         made.append(
             {
@@ -232,6 +248,7 @@ def _container_values(pod: Object, field: str, now: str) -> list[dict[str, Any]]
                 "container.imageID": f"simulated://{image}",
                 "container.startedAt": running.get("startedAt", now),
                 "container.resources": container.get("resources") or {},
+                "container.allocated": (container.get("resources") or {}).get("requests") or "",
                 "container.exitCode": code,
                 "container.exitReason": "Error" if code else "Completed",
                 "container.exitMessage": message,

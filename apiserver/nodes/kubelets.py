@@ -35,6 +35,8 @@ from apiserver.nodes.node_objects import (
 
 log = logging.getLogger(__name__)
 
+REPORT_INTERVAL_S = 300.0
+"""A node's status is written at least so often, though nothing changed: the kubelet's nodeStatusReportFrequency."""
 REGISTRATIONS = 16
 """So many nodes are registered at the same time."""
 FIRST_RETRY_S = 0.2
@@ -44,7 +46,7 @@ LAST_RETRY_S = 7.0
 class Kubelet:
     """What the fleet remembers of one node."""
 
-    __slots__ = ("address", "index", "lease", "name", "present", "pods", "uid")
+    __slots__ = ("address", "index", "lease", "name", "present", "pods", "reported_s", "uid")
 
     def __init__(self, name: str, index: int) -> None:
         self.name = name
@@ -52,6 +54,7 @@ class Kubelet:
         self.address = node_address(index)
         self.pods = PodAddresses(pod_network(index))
         self.present = False
+        self.reported_s = 0.0
         self.uid = ""
         self.lease: Object | None = None
 
@@ -159,6 +162,7 @@ class Kubelets:
             node = await self._client.get(NODES, kubelet.name)
             await self._tell_endpoint(kubelet, node)
         kubelet.uid, kubelet.present = node["metadata"]["uid"], True
+        kubelet.reported_s = self._clock.monotonic_s()
         if _ready(node) != "True" or "capacity" not in (node.get("status") or {}):
             status = self._status(kubelet)
             await self._client.patch_status(NODES, kubelet.name, {"status": status})
@@ -202,10 +206,12 @@ class Kubelets:
         return await self._client.create(LEASES, build_lease(node, self._clock.now_s()))
 
     async def _report(self, kubelet: Kubelet) -> None:
-        """Says that the node is well, where its object says otherwise."""
+        """Says that the node is well, where its object says otherwise, and now and then."""
         node = self._nodes.get(kubelet.name)
-        if node is None or _ready(node) == "True":
+        now_s = self._clock.monotonic_s()
+        if node is None or (_ready(node) == "True" and now_s - kubelet.reported_s < REPORT_INTERVAL_S):
             return
+        kubelet.reported_s = now_s
         status: Object = {"conditions": build_conditions(self._clock.now_s())}
         if "capacity" not in (node.get("status") or {}):
             # Somebody created the Node by hand: it knows nothing of the machine yet.

@@ -8,22 +8,25 @@ A stage is a YAML document: which pods it is for, how long they wait, and what b
       deleting: false               metadata.deletionTimestamp is (not) set
       matchPhase: [Pending]         status.phase; absent in the pod counts as Pending
       matchConditions: {Ready: "True"}
-      matchFields: {spec.restartPolicy: [Never]}      dotted path: accepted values
+      stale: true                   the status does not say any more what the spec asks for (readiness.is_stale)
+      matchFields: {spec.restartPolicy: [Never]}      dotted path: accepted values; "*" = any
       matchLabels: {app: web}       "*" = any value
       matchAnnotations: {a: "*"}
     delay:
       seconds: 0                    from the moment the pod matches
       jitterSeconds: 0.1            plus a random part of this
       secondsFromAnnotation: name   takes the place of seconds where the pod has the annotation and it is a number
+      secondsFromField: path        the same of a field
       atMostGracePeriod: true       no longer than metadata.deletionGracePeriodSeconds
     next:                           exactly one of
       status: {…}                   a strategic merge patch of the status, see below
       delete: true                  DELETE with grace 0 and the uid as precondition
 
-In `status`, a string that is exactly "$(name)" is replaced by a value: now, podIP, hostIP, nodeName, generation, finalPhase
-and finalReason (of the exit code); and, in an `$item`, container.name, container.image, container.id, container.imageID,
-container.startedAt, container.resources, container.exitCode, container.exitReason, container.exitMessage. A mapping
-{$each: containers | initContainers, $item: {…}} is the list of items, one a container, and is left out if there are none;
+In `status`, a string that is exactly "$(name)" is replaced by a value: now, podIP, hostIP, nodeName, generation, ready,
+readyReason and readyMessage (of the readiness gates), finalPhase and finalReason (of the exit code); and, in an `$item`,
+container.name, container.image, container.id, container.imageID, container.startedAt, container.resources,
+container.allocated, container.exitCode, container.exitReason, container.exitMessage. What is empty is left out. A mapping
+{$each: containers | initContainers | ephemeralContainers, $item: {…}} is the list of items, one a container, if there are any;
 $restartable: {…} is the item of an init container that runs as long as the pod (restartPolicy Always).
 A pod says by annotations how it ends: nodes.kvcluster/exit-code (0) and nodes.kvcluster/termination-message.
 
@@ -35,16 +38,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 from apiserver.client import Object
+from apiserver.nodes.readiness import is_stale
 
 DEFAULT_STAGES = Path(__file__).parent / "stages"
 
-VARIABLES = frozenset({"now", "podIP", "hostIP", "nodeName", "generation", "finalPhase", "finalReason"})
+VARIABLES = frozenset(
+    {
+        "now",
+        "podIP",
+        "hostIP",
+        "nodeName",
+        "generation",
+        "ready",
+        "readyReason",
+        "readyMessage",
+        "finalPhase",
+        "finalReason",
+    }
+)
 CONTAINER_VARIABLES = frozenset(
     f"container.{field}"
     for field in (
@@ -54,6 +72,7 @@ CONTAINER_VARIABLES = frozenset(
         "imageID",
         "startedAt",
         "resources",
+        "allocated",
         "exitCode",
         "exitReason",
         "exitMessage",
@@ -74,6 +93,7 @@ class Selector(NamedTuple):
     """None: that part does not matter."""
 
     deleting: bool | None = None
+    stale: bool | None = None
     phases: frozenset[str] | None = None
     conditions: tuple[tuple[str, str], ...] = ()
     fields: tuple[tuple[tuple[str, ...], frozenset[Any]], ...] = ()
@@ -85,6 +105,7 @@ class Delay(NamedTuple):
     seconds: float = 0.0
     jitter_s: float = 0.0
     annotation: str = ""
+    field: tuple[str, ...] = ()
     within_grace: bool = False
 
 
@@ -124,14 +145,18 @@ def matches(stage: Stage, pod: Object) -> bool:
     selector, metadata, status = stage.selector, pod["metadata"], pod.get("status") or {}
     if selector.deleting is not None and selector.deleting != bool(metadata.get("deletionTimestamp")):
         return False
+    if selector.stale is not None and selector.stale != is_stale(pod):
+        return False
     if selector.phases is not None and (status.get("phase") or "Pending") not in selector.phases:
         return False
     if selector.conditions:
         held = {condition["type"]: condition.get("status") for condition in status.get("conditions") or ()}
         if any(held.get(type) != value for type, value in selector.conditions):
             return False
-    if any(_field(pod, path) not in accepted for path, accepted in selector.fields):
-        return False
+    for path, accepted in selector.fields:
+        value = _field(pod, path)
+        if value not in accepted and (value is None or _ANY not in accepted):
+            return False
     return _has(metadata.get("labels"), selector.labels) and _has(metadata.get("annotations"), selector.annotations)
 
 
@@ -145,15 +170,23 @@ def find_stage(stages: list[Stage], pod: Object) -> Stage | None:
 def delay_s(stage: Stage, pod: Object, random: Callable[[], float]) -> float:
     """How long the pod waits. random: a number in [0, 1), asked only where there is jitter."""
     seconds = stage.delay.seconds
-    if stage.delay.annotation:
-        try:
-            seconds = max(float((pod["metadata"].get("annotations") or {})[stage.delay.annotation]), 0.0)
-        except (KeyError, ValueError):
-            pass  # what a pod says wrongly is as if it said nothing
+    said = delay_said(stage, pod)
+    if said is not None:
+        with suppress(ValueError):  # what a pod says wrongly is as if it said nothing
+            seconds = max(float(said), 0.0)
     seconds += random() * stage.delay.jitter_s if stage.delay.jitter_s else 0.0
     if stage.delay.within_grace:
         seconds = min(seconds, float(pod["metadata"].get("deletionGracePeriodSeconds") or 0))
     return seconds
+
+
+def delay_said(stage: Stage, pod: Object) -> str | None:
+    """What the pod itself says of the stage's delay. Where that changes, the wait begins anew."""
+    if stage.delay.annotation:
+        found = (pod["metadata"].get("annotations") or {}).get(stage.delay.annotation)
+        return None if found is None else str(found)
+    value = _field(pod, stage.delay.field) if stage.delay.field else None
+    return None if value is None else str(value)
 
 
 def render(template: Any, values: Mapping[str, Any], containers: Mapping[str, list[dict[str, Any]]]) -> Any:
@@ -217,16 +250,16 @@ def parse_stage(document: Any, where: str) -> Stage:
 
 
 def _selector(entry: dict[str, Any], where: str) -> Selector:
-    _known(
-        entry, {"deleting", "matchPhase", "matchConditions", "matchFields", "matchLabels", "matchAnnotations"}, where
-    )
-    deleting = entry.get("deleting")
-    if deleting is not None and not isinstance(deleting, bool):
-        raise StageError(f"{where}.deleting: true or false is required")
+    flags = ("deleting", "stale")
+    _known(entry, {*flags, "matchPhase", "matchConditions", "matchFields", "matchLabels", "matchAnnotations"}, where)
+    for flag in flags:
+        if entry.get(flag) is not None and not isinstance(entry[flag], bool):
+            raise StageError(f"{where}.{flag}: true or false is required")
     phases = _texts(entry["matchPhase"], f"{where}.matchPhase") if "matchPhase" in entry else None
     fields = _mapping(entry.get("matchFields") or {}, f"{where}.matchFields")
     return Selector(
-        deleting,
+        entry.get("deleting"),
+        entry.get("stale"),
         frozenset(phases) if phases is not None else None,
         _pairs(entry, "matchConditions", where),
         tuple(
@@ -239,18 +272,21 @@ def _selector(entry: dict[str, Any], where: str) -> Selector:
 
 
 def _delay(entry: dict[str, Any], where: str) -> Delay:
-    _known(entry, {"seconds", "jitterSeconds", "secondsFromAnnotation", "atMostGracePeriod"}, where)
+    _known(entry, {"seconds", "jitterSeconds", "secondsFromAnnotation", "secondsFromField", "atMostGracePeriod"}, where)
     for field in ("seconds", "jitterSeconds"):
         value = entry.get(field, 0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
             raise StageError(f"{where}.{field}: {value!r}; a number of seconds, 0 or more, is required")
-    annotation = entry.get("secondsFromAnnotation", "")
+    annotation, field = entry.get("secondsFromAnnotation", ""), entry.get("secondsFromField", "")
     if not isinstance(annotation, str):
         raise StageError(f"{where}.secondsFromAnnotation: the name of an annotation is required")
+    if not isinstance(field, str):
+        raise StageError(f"{where}.secondsFromField: the path of a field is required")
     within_grace = entry.get("atMostGracePeriod", False)
     if not isinstance(within_grace, bool):
         raise StageError(f"{where}.atMostGracePeriod: true or false is required")
-    return Delay(float(entry.get("seconds", 0)), float(entry.get("jitterSeconds", 0)), annotation, within_grace)
+    path = tuple(field.split(".")) if field else ()
+    return Delay(float(entry.get("seconds", 0)), float(entry.get("jitterSeconds", 0)), annotation, path, within_grace)
 
 
 def _check_template(template: Any, known: frozenset[str], where: str) -> None:
@@ -265,9 +301,11 @@ def _check_template(template: Any, known: frozenset[str], where: str) -> None:
             _check_template(item, known, f"{where}[{index}]")
     elif isinstance(template, dict):
         if "$each" in template or "$item" in template:
-            fields = ("containers", "initContainers")
+            fields = ("containers", "initContainers", "ephemeralContainers")
             if template.keys() - {"$restartable"} != {"$each", "$item"} or template["$each"] not in fields:
-                raise StageError(f"{where}: $each: containers or initContainers, and $item, are required together")
+                raise StageError(
+                    f"{where}: $each: containers, initContainers or ephemeralContainers, and $item, are required together"
+                )
             for item in ("$item", "$restartable"):
                 _check_template(template.get(item), known | CONTAINER_VARIABLES, f"{where}.{item}")
             return

@@ -199,3 +199,62 @@ async def test_registration_waits_for_a_server_that_is_starting_but_not_for_a_re
 def test_an_impossible_count_is_refused(client):
     with pytest.raises(ValueError, match="at most 32768 nodes, not 40000"):
         Fleet(client, 40_000)
+
+
+async def test_a_pod_may_run_only_for_so_long(fleet, client, api, clock, eventually, settle):
+    await fleet(1)
+    await bound_pod(client, "p", spec={"activeDeadlineSeconds": 3600})
+    await eventually(lambda: phase(api, "p") == "Running")
+    await client.patch("pods", "p", {"spec": {"activeDeadlineSeconds": 60}}, "default")
+    await settle()
+    clock.advance(30.0)
+    await settle()
+    assert phase(api, "p") == "Running"
+    await eventually(lambda: phase(api, "p") == "Failed", step_s=1.0)
+    assert api.one("pods", "p")["status"]["reason"] == "DeadlineExceeded"
+
+
+async def test_a_readiness_gate_holds_a_pod_back(fleet, client, api, eventually):
+    await fleet(1)
+    await bound_pod(client, "p", spec={"readinessGates": [{"conditionType": "example.com/open"}]})
+
+    def ready() -> tuple:
+        found = {c["type"]: c for c in api.one("pods", "p")["status"].get("conditions") or []}.get("Ready", {})
+        return found.get("status"), found.get("reason")
+
+    await eventually(lambda: ready() == ("False", "ReadinessGatesNotReady"))
+    opened = {"status": {"conditions": [{"type": "example.com/open", "status": "True"}]}}
+    await client.patch_status("pods", "p", opened, "default")
+    await eventually(lambda: ready()[0] == "True")
+
+
+async def test_a_status_sees_the_spec_as_it_is_now(fleet, client, api, eventually):
+    await fleet(1)
+    await bound_pod(client, "p")
+    await eventually(lambda: phase(api, "p") == "Running")
+    await client.patch("pods", "p", {"spec": {"activeDeadlineSeconds": 3600}}, "default")
+    pod = api.one("pods", "p")
+    assert pod["metadata"]["generation"] == 2 and pod["status"]["observedGeneration"] == 1
+    await eventually(lambda: api.one("pods", "p")["status"]["observedGeneration"] == 2)
+
+
+async def test_a_pod_takes_its_time_to_stop_but_no_more_than_its_grace(fleet, client, api, clock, eventually, settle):
+    await fleet(1)
+    slow = {"nodes.kvcluster/terminate-after-seconds": "600"}
+    await bound_pod(client, "p", annotations=slow)
+    await eventually(lambda: phase(api, "p") == "Running")
+    await client.delete("pods", "p", "default", grace_period_s=20)
+    await settle()
+    clock.advance(19.0)
+    await settle()
+    assert phase(api, "p") == "Running"
+    await eventually(lambda: not api.all("pods"), step_s=0.5)
+
+
+async def test_nodes_report_now_and_then(fleet, api, clock, settle):
+    await fleet(1)
+    first = api.one("nodes", "node-0", "")["status"]["conditions"][0]["lastHeartbeatTime"]
+    for _ in range(40):
+        clock.advance(10.0)
+        await settle()
+    assert api.one("nodes", "node-0", "")["status"]["conditions"][0]["lastHeartbeatTime"] > first

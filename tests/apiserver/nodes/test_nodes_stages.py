@@ -50,7 +50,7 @@ def test_the_default_set(subject, expected):
         ({"next": {"status": {"podIP": "$(ip)"}}}, "next.status.podIP: $(ip) is unknown; there are: finalPhase"),
         ({"next": {"status": {"a": "x $(now)"}}}, "a variable stands alone"),
         ({"next": {"status": {"a": "$(container.name)"}}}, "$(container.name) is unknown"),
-        ({"next": {"status": {"a": {"$each": "pods", "$item": {}}}}}, "$each: containers or initContainers"),
+        ({"next": {"status": {"a": {"$each": "pods", "$item": {}}}}}, "$each: containers, initContainers or"),
         ({"selector": {"matchPhase": "Running"}}, "selector.matchPhase: a list of texts is required"),
         ({"selector": {"deleting": "no"}}, "selector.deleting: true or false is required"),
         ({"selector": {"matchConditions": {"Ready": True}}}, "matchConditions.Ready: True; a text is required"),

@@ -68,29 +68,38 @@ def _fraction(amounts: Object | None, name: str, path: str) -> list[str]:
 
 
 def warn_of_pod_template(template: Object, path: str) -> list[str]:
-    """path: of a template ("spec.template"); "" for a pod itself."""
+    """path: of a template ("spec.template"); "" for a pod itself. Every write of a pod pays for this: look before you build."""
     spec, annotations = template.get("spec") or {}, (template.get("metadata") or {}).get("annotations") or {}
     inner = f"{path}.spec" if path else "spec"
     where = f"{path}.metadata.annotations" if path else "metadata.annotations"
     found = _placement(spec, inner)
-    found += [f"{where}[{key}]: {text}" for key, text in _OLD_ANNOTATIONS.items() if key in annotations]
-    found += _volumes(spec, inner)
-    found += _repeated(spec.get("hostAliases"), "ip", f"{inner}.hostAliases")
-    found += _repeated(spec.get("imagePullSecrets"), "name", f"{inner}.imagePullSecrets")
-    for index, secret in enumerate(spec.get("imagePullSecrets") or ()):
-        if not secret.get("name"):
-            found.append(f'{inner}.imagePullSecrets[{index}].name: invalid empty name ""')
-    for name in ("memory", "ephemeral-storage"):
-        found += _fraction(spec.get("overhead"), name, f"{inner}.overhead")
+    if annotations:
+        found += [f"{where}[{key}]: {text}" for key, text in _OLD_ANNOTATIONS.items() if key in annotations]
+    if "volumes" in spec:
+        found += _volumes(spec, inner)
+    if "hostAliases" in spec:
+        found += _repeated(spec["hostAliases"], "ip", f"{inner}.hostAliases")
+    if "imagePullSecrets" in spec:
+        found += _repeated(spec["imagePullSecrets"], "name", f"{inner}.imagePullSecrets")
+        for index, secret in enumerate(spec["imagePullSecrets"]):
+            if not secret.get("name"):
+                found.append(f'{inner}.imagePullSecrets[{index}].name: invalid empty name ""')
+    if "overhead" in spec:
+        for name in ("memory", "ephemeral-storage"):
+            found += _fraction(spec["overhead"], name, f"{inner}.overhead")
     if annotations:
         found += _profiles(spec, annotations, where, is_template=bool(path))
+    has_ports = False
     for container, at in _containers(spec, inner):
-        found += _container(container, at)
-    found += _ports(spec, inner)
+        if "env" in container or container.get("resources"):
+            found += _container(container, at)
+        has_ports = has_ports or "ports" in container
+    if has_ports:
+        found += _ports(spec, inner)
     if spec.get("terminationGracePeriodSeconds", 0) < 0:
         text = "must be >= 0; negative values are invalid and will be treated as 1"
         found.append(f"{inner}.terminationGracePeriodSeconds: {text}")
-    return found + _affinities(spec.get("affinity") or {}, f"{inner}.affinity")
+    return found + _affinities(spec["affinity"], f"{inner}.affinity") if "affinity" in spec else found
 
 
 def _containers(spec: Object, path: str) -> Iterator[tuple[Object, str]]:
@@ -100,6 +109,8 @@ def _containers(spec: Object, path: str) -> Iterator[tuple[Object, str]]:
 
 
 def _placement(spec: Object, path: str) -> list[str]:
+    if not ("nodeSelector" in spec or "affinity" in spec or "topologySpreadConstraints" in spec):
+        return []
     selector = spec.get("nodeSelector") or {}
     found = [f"{path}.nodeSelector[{key}]: {_old_label(key)}" for key in selector if _old_label(key)]
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
@@ -172,7 +183,8 @@ def _container(container: Object, path: str) -> list[str]:
     if resources:
         for name in ("memory", "ephemeral-storage"):
             for kind in ("limits", "requests"):
-                found += _fraction(resources.get(kind), name, f"{path}.resources.{kind}")
+                if name in resources.get(kind, ()):
+                    found += _fraction(resources[kind], name, f"{path}.resources.{kind}")
     seen = set()
     for index, variable in enumerate(container.get("env") or ()):
         name, value = variable.get("name", ""), variable.get("value", "")

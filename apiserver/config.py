@@ -51,6 +51,7 @@ class ApiServerConfig(NamedTuple):
     seed: makes uids and generated names reproducible; None takes the system's randomness.
 
     service_networks: one, or one for each IP family, the default one first; node_ports: the first and the last.
+    max_requests_in_flight, max_mutating_in_flight: more are told to come back (429).
     disabled_admission: plugins that are left out, by name ("ServiceAccount" where nobody makes accounts).
     """
 
@@ -62,3 +63,5 @@ class ApiServerConfig(NamedTuple):
     service_networks: tuple[str, ...] = ("10.96.0.0/16",)
     node_ports: tuple[int, int] = (30000, 32767)
     disabled_admission: tuple[str, ...] = ()
+    max_requests_in_flight: int = 400
+    max_mutating_in_flight: int = 200

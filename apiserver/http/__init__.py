@@ -12,6 +12,7 @@ connections, http1    the socket side: HTTP/1.1, and its bytes
 from apiserver.http.connections import HttpServer
 from apiserver.http.discovery import VERSION
 from apiserver.http.durations import REQUEST_TIMEOUT_S, request_timeout_s
+from apiserver.http.in_flight import InFlight
 from apiserver.http.messages import Request, Response, warning_values
 from apiserver.http.pipeline import MAX_BODY_BYTES, Pipeline
 from apiserver.http.status import response_of
@@ -21,6 +22,7 @@ __all__ = [
     "REQUEST_TIMEOUT_S",
     "VERSION",
     "HttpServer",
+    "InFlight",
     "Pipeline",
     "Request",
     "Response",

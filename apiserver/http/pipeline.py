@@ -1,6 +1,6 @@
 """A request's way: a flat tuple of steps. Each answers, or passes on with None; the last one always answers.
 
-    limits → authenticate → authorize → root → health → version → discovery → openapi → openid → resources → not found
+    size → authenticate → authorize → in flight → resources → root → health → version → … → not found
 
 Who acts as somebody else (Impersonate-*) is that user from `authorize` on.
 
@@ -10,17 +10,20 @@ Who acts as somebody else (Impersonate-*) is that user from `authorize` on.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 
 from apiserver.auth import ANONYMOUS_USER, Gate, impersonate, is_superuser, open_gate, refusal
 from apiserver.errors import too_large
 from apiserver.http import discovery
 from apiserver.http.account_tokens import answer_openid
+from apiserver.http.in_flight import InFlight, too_many_requests
 from apiserver.http.messages import Request, Response, json_response, text_response
+from apiserver.http.metrics import CONTENT_TYPE, RequestMetrics, ServerCollector, render_metrics
 from apiserver.http.openapi import openapi
 from apiserver.http.origin import check_origin
 from apiserver.http.request_info import access_of
 from apiserver.http.resources import find_handler
-from apiserver.http.routes import find_target
+from apiserver.http.routes import Target, find_target
 from apiserver.http.status import response_of
 from apiserver.registry import Registry
 
@@ -40,56 +43,76 @@ class Pipeline:
         gate: Gate | None = None,
         *,
         scheme: str = "http",
+        in_flight: InFlight | None = None,
     ) -> None:
+        self.in_flight = in_flight or InFlight()
+        self._metrics = RequestMetrics()
+        self._collector = ServerCollector(self._metrics, self.in_flight, registry)
         self._scheme = scheme
         self._gate = gate or open_gate()
         self._registry = registry
         self._address = address
         self._is_store_up = is_store_up
         self._steps: tuple[Step, ...] = (
-            self._limits,
-            self._authenticate,
-            self._authorize,
             self._root,
             self._health,
             self._version,
             self._discovery,
             self._openapi,
             self._openid,
-            self._resources,
+            self._metrics_page,
         )
 
     async def handle(self, request: Request) -> Response:
         try:
-            for step in self._steps:
-                response = await step(request)
-                if response is not None:
-                    return response
+            if len(request.body) > MAX_BODY_BYTES:
+                raise too_large(f"Request entity too large: limit is {MAX_BODY_BYTES}")
+            await self._authenticate(request)
+            self._authorize(request)
+            kind = self.in_flight.try_enter(request)
+            if kind is None:
+                return too_many_requests()
+            try:
+                return await self._answer(request)
+            finally:
+                self.in_flight.leave(kind)
         except Exception as error:
             return response_of(error, request.headers.get("accept", ""))
+
+    async def _answer(self, request: Request) -> Response:
+        target = find_target(self._registry.catalog, request.path)
+        if target is not None:
+            return await self._serve(request, target)
+        for step in self._steps:
+            response = await step(request)
+            if response is not None:
+                return response
         return text_response("404 page not found\n", 404)
 
-    async def _limits(self, request: Request) -> Response | None:
-        if len(request.body) > MAX_BODY_BYTES:
-            raise too_large(f"Request entity too large: limit is {MAX_BODY_BYTES}")
-        return None
+    async def _serve(self, request: Request, target: Target) -> Response:
+        verb, handler = find_handler(request.method, target)
+        began_s = perf_counter()
+        try:
+            response = await handler(self._registry, request, target)
+        except Exception as error:
+            response = response_of(error, request.headers.get("accept", ""))
+        self._metrics.record(verb, target, response, perf_counter() - began_s)
+        return response
 
-    async def _authenticate(self, request: Request) -> Response | None:
+    async def _authenticate(self, request: Request) -> None:
         request.gate = self._gate
         if self._gate.is_open:
             check_origin(request.headers)
         if request.user is ANONYMOUS_USER:  # else a caller in the same process has said who it is
             request.user = await self._gate.authenticator.authenticate(request.headers, request.certificate)
-        return None
 
-    async def _authorize(self, request: Request) -> Response | None:
+    def _authorize(self, request: Request) -> None:
         authorizer = self._gate.authorizer
         request.user = impersonate(request.user, request.headers, authorizer.decide)
         if self._gate.asks and not is_superuser(request.user):
             access = access_of(request)
             if not authorizer.allows(access):
                 raise refusal(access, authorizer.decide(access).reason)
-        return None
 
     async def _root(self, request: Request) -> Response | None:
         if request.path != "/":
@@ -118,8 +141,7 @@ class Pipeline:
     async def _openid(self, request: Request) -> Response | None:
         return answer_openid(request, self._gate.accounts, f"{self._scheme}://{self._address}")
 
-    async def _resources(self, request: Request) -> Response | None:
-        target = find_target(self._registry.catalog, request.path)
-        if target is None:
+    async def _metrics_page(self, request: Request) -> Response | None:
+        if request.path != "/metrics":
             return None
-        return await find_handler(request.method, target)(self._registry, request, target)
+        return Response(200, {"Content-Type": CONTENT_TYPE}, render_metrics(self._collector))

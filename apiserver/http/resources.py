@@ -76,8 +76,8 @@ VIRTUAL: dict[tuple[str, str], dict[str, tuple[str, Handler]]] = {
 }
 
 
-def find_handler(method: str, target: Target) -> Handler:
-    """Raises MethodNotAllowed."""
+def find_handler(method: str, target: Target) -> tuple[str, Handler]:
+    """(verb, handler). Raises MethodNotAllowed."""
     if target.subresource is not None:
         table = SUBRESOURCES.get(target.subresource.name, {})
         allowed = target.subresource.verbs
@@ -91,4 +91,4 @@ def find_handler(method: str, target: Target) -> Handler:
     found = table.get("GET" if method == "HEAD" else method)
     if found is None or found[0] not in allowed:
         raise method_not_allowed()
-    return found[1]
+    return found

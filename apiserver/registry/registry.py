@@ -140,6 +140,10 @@ class Registry:
             await cache.start()
         return cache
 
+    def caches(self) -> list[tuple[Resource, WatchCache]]:
+        """Those that were started."""
+        return list(self._caches.items())
+
     # ---- reading ----
 
     async def get(self, resource: Resource, namespace: str, name: str, revision: int | None = None) -> Stored:

@@ -14,7 +14,7 @@ from apiserver.admission import PLUGINS, without
 from apiserver.auth import LOOPBACK_USER, User
 from apiserver.config import ApiServerConfig
 from apiserver.errors import service_unavailable
-from apiserver.http import HttpServer, Pipeline
+from apiserver.http import HttpServer, InFlight, Pipeline
 from apiserver.kinds import Catalog, catalog
 from apiserver.registry import Registry, ServiceRanges
 from apiserver.server.access import Access, check_access
@@ -77,8 +77,9 @@ class ApiServer:
             tls = self._build_tls()
             scheme = "http" if tls is None else "https"
             self._pipeline = Pipeline(
-                self._registry, f"{host}:{port}", self._is_store_up, self._access.gate, scheme=scheme
-            )
+                self._registry, f"{host}:{port}", self._is_store_up, self._access.gate, scheme=scheme,
+                in_flight=InFlight(config.max_requests_in_flight, config.max_mutating_in_flight),
+            )  # fmt: skip
             await bootstrap(self._catalog, self._registry, self._kv, self._place(host, port))
             # Before anybody lists: a watch from a list's revision must find the cache there already.
             stored = [resource for resource in self._catalog.resources() if not resource.is_virtual]

@@ -140,11 +140,11 @@ class Group:
                 if not subscriber.push(Lines(change.revision, line_of_its_own, 1)):
                     self.drop(subscriber)
 
-    def flush(self) -> None:
-        """Hands out what was published since the last time."""
+    def flush(self) -> int:
+        """Hands out what was published since the last time; -> how many lines, over all members."""
         pending = self._pending
         if not pending:
-            return
+            return 0
         lines = Lines(self._revision, pending[0] if len(pending) == 1 else b"".join(pending), len(pending))
         pending.clear()
         slow = [subscriber for subscriber, deliver in self.members.items() if not deliver(lines)]
@@ -152,6 +152,7 @@ class Group:
             self.drop(subscriber)
         for subscriber in [each for each in self.newcomers if not each.is_first and each.after <= lines.revision]:
             self.join(subscriber)
+        return lines.count * len(self.members)
 
     def join(self, subscriber: Subscriber) -> None:
         """It is as far as everybody else."""

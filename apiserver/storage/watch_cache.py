@@ -44,6 +44,7 @@ class WatchCache:
         self.feed = feed
         self.changed_revision = 0
         """Of the newest change, or of the list: the state has been the same since."""
+        self.events_sent = 0
         self._limits = limits
         self._prefix = store.prefix.encode()
         self._objects: SortedDict[bytes, Stored] = SortedDict()
@@ -374,7 +375,7 @@ class WatchCache:
         dirty = self._dirty
         if dirty:
             for group in dirty:
-                group.flush()
+                self.events_sent += group.flush()
                 if group.is_empty:
                     self._remove_group(group)
             dirty.clear()

@@ -173,7 +173,10 @@ def _key_of(value: Any, key: str) -> Any:
     """Raises 422: an item without its merge key cannot be found."""
     if not isinstance(value, dict) or key not in value:
         raise StatusError(422, "Invalid", f"map: {value} does not contain declared merge key: {key}")
-    return value[key]
+    found = value[key]
+    if isinstance(found, dict | list):
+        raise bad_request(f"the merge key {key} of an item must be a scalar")
+    return found
 
 
 def _set_order(

@@ -47,6 +47,7 @@ _OF_CONTAINERS: FieldNode = {"*": {"f:resources": {}, "f:resizePolicy": {}}}
 
 # All that can be changed through the other subresources.
 _ONLY: dict[str, FieldNode] = {
+    "approval": {"f:status": {"f:conditions": {}}},
     "ephemeralcontainers": {"f:spec": {"f:ephemeralContainers": {}}},
     "resize": {"f:spec": {"f:containers": _OF_CONTAINERS, "f:initContainers": _OF_CONTAINERS}},
 }

@@ -83,7 +83,10 @@ def decode_patch(body: bytes) -> Decoded:
     if not isinstance(value, dict):
         name = _JSON_NAMES[type(value)]
         raise not_a_patch(f"json: cannot unmarshal {name} into Go value of type map[string]interface {{}}")
-    return Decoded(value, tuple(_find_duplicates(body)) if _may_have_duplicates(body, value) else ())
+    if _may_have_duplicates(body, value):
+        found, places = _find_duplicates(body)
+        return Decoded(value, tuple(found), places)
+    return Decoded(value)
 
 
 def not_a_patch(why: str) -> Exception:

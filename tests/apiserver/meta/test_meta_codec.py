@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apiserver.errors import StatusError
-from apiserver.meta import decode_json, decode_yaml, encode
+from apiserver.meta import decode_json, decode_patch, decode_yaml, encode
 
 
 def test_duplicates_are_found_at_any_depth_and_in_any_disguise():
@@ -18,6 +18,7 @@ def test_duplicates_are_found_at_any_depth_and_in_any_disguise():
     assert decode_json(b'{"a":1,"a":2}')[:2] == ({"a": 2}, ("a",))
     assert decode_json(b'{"m":[{"b":{"c":1,"c":1}}]}').duplicates == ("m[0].b.c",)
     assert decode_json(b'{"a":1,"\\u0061":2}').duplicates == ("a",)
+    assert decode_patch(b'{"a":1,"a":2}')[:2] == ({"a": 2}, ("a",))
     assert decode_json(b'{"x":"\\u0022\\u0022","a":1,"a":2}').duplicates == ("a",)
 
 

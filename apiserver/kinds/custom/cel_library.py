@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from apiserver.meta import canonical_quantity, format_quantity, parse_quantity
-from apiserver.meta.structural import compile_pattern, same
+from apiserver.meta.structural import compile_finder, same
 
 _SEMVER = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?"
@@ -96,19 +96,13 @@ def _intersects(left: list[Any], right: list[Any]) -> bool:
 # Texts --------------------------------------------------------------------------------------------------------------
 
 
-def _regex(pattern: str) -> re.Pattern[str]:
-    compiled = compile_pattern(pattern)
-    assert isinstance(compiled, re.Pattern) or hasattr(compiled, "finditer")
-    return compiled  # type: ignore[return-value]
-
-
 def _find(text: str, pattern: str) -> str:
-    found = _regex(pattern).search(text)
+    found = compile_finder(pattern).search(text)
     return found.group(0) if found else ""
 
 
 def _find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
-    found = [match.group(0) for match in _regex(pattern).finditer(text)]
+    found = [match.group(0) for match in compile_finder(pattern).finditer(text)]
     return found if limit < 0 else found[:limit]
 
 

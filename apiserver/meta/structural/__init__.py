@@ -6,7 +6,7 @@ from apiserver.meta.structural.defaulting import set_defaults
 from apiserver.meta.structural.formats import is_known_format
 from apiserver.meta.structural.jsonpath import PathError, compile_path, field_path
 from apiserver.meta.structural.lists import find_duplicates
-from apiserver.meta.structural.patterns import PatternError, compile_pattern
+from apiserver.meta.structural.patterns import PatternError, compile_finder, compile_pattern
 from apiserver.meta.structural.pruning import WHOLE_OBJECT, prune
 from apiserver.meta.structural.rules import check_schema, check_structural, describe
 from apiserver.meta.structural.schema import Schema, has_rules, parse_schema
@@ -21,6 +21,7 @@ __all__ = [
     "build_type",
     "check_schema",
     "check_structural",
+    "compile_finder",
     "compile_path",
     "compile_pattern",
     "describe",

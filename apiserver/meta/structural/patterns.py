@@ -2,7 +2,8 @@
 
 RE2 knows no look-around and no back-references; what it shares with Python's `re` is translated: `\\z`, `$` (the very end of
 the text, not before a last newline), POSIX classes, `\\pL`, `\\Q…\\E`, flags in the middle, ASCII-only `\\d \\s \\w \\b`.
-If the google-re2 package is installed, it is used as it is, and then no pattern can take longer than its text.
+RE2 matches in time that grows with the text; a pattern with which Python's `re` might not is matched by an automaton of our
+own. If the google-re2 package is installed, it is used as it is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import re
 from functools import lru_cache
 from typing import Protocol
 
+from apiserver.meta.structural.automaton import Automaton, build_automaton, is_explosive
+
 try:
     import re2  # type: ignore[import-not-found, unused-ignore]
 except ImportError:  # the translation below does
@@ -18,6 +21,8 @@ except ImportError:  # the translation below does
 
 MAX_REPEAT = 1000
 MAX_PATTERN = 20_000
+SHORT_TEXT = 200
+"""Characters of a text on which a few repetitions side by side cannot take long."""
 
 _POSIX = {
     "alnum": "0-9A-Za-z",
@@ -72,9 +77,41 @@ def compile_pattern(pattern: str) -> Pattern:
             raise PatternError(f"error parsing regexp: {problem}") from None
     translated = _translate(pattern)
     try:
-        return re.compile(translated)
+        return _choose(translated, re.compile(translated))
     except (re.error, RecursionError, OverflowError) as problem:
         raise PatternError(f"error parsing regexp: {problem}: `{pattern}`") from None
+
+
+def compile_finder(pattern: str) -> re.Pattern[str]:
+    """For who wants to know where the match is. Raises PatternError, also for what might take too long to find."""
+    compile_pattern(pattern)
+    translated = _translate(pattern)
+    if is_explosive(translated)[0]:
+        raise PatternError(f"a pattern that repeats what repeats cannot be searched for: `{pattern}`")
+    return re.compile(translated)
+
+
+class _Bounded:
+    """Python's matcher for short texts, an automaton for long ones."""
+
+    __slots__ = ("_automaton", "_regex")
+
+    def __init__(self, regex: re.Pattern[str], automaton: Automaton) -> None:
+        self._regex = regex
+        self._automaton = automaton
+
+    def search(self, text: str) -> object | None:
+        return self._regex.search(text) if len(text) <= SHORT_TEXT else self._automaton.search(text)
+
+
+def _choose(translated: str, regex: re.Pattern[str]) -> Pattern:
+    nested, repetitions = is_explosive(translated)
+    if not nested and repetitions < 2:
+        return regex
+    automaton = build_automaton(translated)
+    if automaton is None:
+        return regex
+    return automaton if nested else _Bounded(regex, automaton)
 
 
 def _translate(pattern: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from random import Random
+
 import pytest
 
 from apiserver.meta import Type
@@ -14,7 +17,10 @@ from apiserver.meta.structural import (
     compile_pattern,
     field_path,
     parse_schema,
+    patterns,
 )
+from apiserver.meta.structural import automaton as automaton_module
+from apiserver.meta.structural.automaton import build_automaton
 
 OBJECT, STRING = {"type": "object"}, {"type": "string"}
 
@@ -188,6 +194,34 @@ def test_patterns_of_go(pattern, matches, others):
 def test_what_go_does_not_compile(pattern):
     with pytest.raises(PatternError):
         compile_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "^(a+)+$", "(a|b)*abb", r"^(\d+(\.\d+)*)?$", "^$", "(?i)^(ab|c)+$", "[^/]+/[^/]+$", "a|", "^a|b$", "(a?){10}a{10}",
+        r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", "a(?s:.)b", "^.*a.*b$", "x{2,5}y?",
+        r"^((25[0-5]|2[0-4]\d|1?\d?\d)(\.|$)){4}$", "^(([0-9]+)h)?(([0-9]+)m)?$",
+    ],
+)  # fmt: skip
+def test_the_automaton_is_of_one_mind_with_re(pattern):
+    translated = patterns._translate(pattern)
+    automaton, regex = build_automaton(translated), re.compile(translated)
+    assert automaton is not None
+    dice = Random(7)
+    for _ in range(500):
+        text = "".join(dice.choice("ab-.xyz019/A\nhmB" if dice.random() < 0.3 else "ab.1/") for _ in range(dice.randint(0, 12)))
+        assert bool(automaton.search(text)) == bool(regex.search(text)), text
+
+
+def test_no_pattern_takes_longer_than_its_text(monkeypatch):
+    assert not compile_pattern("^(a+)+$").search("a" * 100_000 + "b")
+    assert not compile_pattern("^.*a.*b.*c.*d$").search("abc" * 10_000)
+    monkeypatch.setattr(automaton_module, "MAX_SETS", 3)
+    small = build_automaton(patterns._translate("^(a|b)*a(a|b){5}$"))
+    assert small is not None
+    assert small.search("ab" * 50 + "abbbbb")
+    assert not small.search("ab" * 50 + "bbbbbb")
 
 
 OBJ = {

@@ -1,7 +1,7 @@
 """How a command runs: an event loop, a log, signals that stop it, and errors as one line.
 
 Every command is an async function that is given a `stop` event; SIGINT and SIGTERM set it. A second Ctrl-C, or a stop that takes
-longer than STOP_S, ends the process at once.
+longer than STOP_S (or what the command allows itself) ends the process at once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _until_stopped(command: Callable[[asyncio.Event], Awaitable[int]]) -> int:
+async def _until_stopped(command: Callable[[asyncio.Event], Awaitable[int]], stop_s: float) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -38,15 +38,23 @@ async def _until_stopped(command: Callable[[asyncio.Event], Awaitable[int]]) -> 
         if stop.is_set():
             os._exit(130)
         stop.set()
-        loop.call_later(STOP_S, os._exit, 1)
+        loop.call_later(stop_s, os._exit, 1)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping)
     return await command(stop)
 
 
-def run_command(command: Callable[[asyncio.Event], Awaitable[int]], log_level: str, *errors: type[Exception]) -> int:
-    """Runs `command(stop)`; answers its exit code. `errors`: what is told in one line instead of a traceback."""
+def run_command(
+    command: Callable[[asyncio.Event], Awaitable[int]],
+    log_level: str,
+    *errors: type[Exception],
+    stop_s: float = STOP_S,
+) -> int:
+    """Runs `command(stop)`; answers its exit code. `errors`: what is told in one line instead of a traceback.
+
+    stop_s: how long a stop may take; a command that ends processes of its own must have the time to see them end.
+    """
     if log_level not in LEVELS:
         return fail(f"--log-level {log_level}: expected one of {', '.join(LEVELS)}", 2)
     logging.basicConfig(
@@ -54,7 +62,7 @@ def run_command(command: Callable[[asyncio.Event], Awaitable[int]], log_level: s
     )
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
-            return runner.run(_until_stopped(command))
+            return runner.run(_until_stopped(command, stop_s))
     except UsageError as error:
         return fail(str(error), 2)
     except errors as error:

@@ -17,9 +17,10 @@ from rich.table import Table
 import kvcluster
 from apiserver.cli.access_flags import as_arguments
 from apiserver.cli.parts import KNOWN_ERRORS, load_scheduler_config
-from apiserver.cli.running import UsageError, run_command
+from apiserver.cli.running import STOP_S, UsageError, run_command
 from apiserver.client import Client
 from apiserver.cluster import (
+    GRACE_S,
     MEMBER_PORTS,
     LocalCluster,
     ManifestError,
@@ -221,4 +222,7 @@ def run_up(options: UpOptions, log_level: str) -> int:
         bringing.result()
         return 0
 
-    return run_command(command, log_level, *KNOWN_ERRORS, ManifestError, ProcessFailed, PluginError, ValueError)
+    known = (*KNOWN_ERRORS, ManifestError, ProcessFailed, PluginError, ValueError)
+    # Children that outlive us would hold their ports: each of three rounds of them may need its grace period.
+    stop_s = 3 * GRACE_S + STOP_S if options.processes else STOP_S
+    return run_command(command, log_level, *known, stop_s=stop_s)

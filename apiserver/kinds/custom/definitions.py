@@ -15,6 +15,7 @@ from apiserver.kinds.custom.definition_rules import validate_names, validate_spe
 from apiserver.kinds.metadata import validate_metadata, validate_metadata_update
 from apiserver.kinds.schemas import find_type
 from apiserver.meta import Type, at, check_dns1123_subdomain, child, decode_typed, invalid, required
+from apiserver.meta.structural import is_known_format
 
 Object = dict[str, Any]
 
@@ -205,3 +206,29 @@ def _validate_approval(definition: Object) -> list[Cause]:
     if condition["reason"] == "MissingAnnotation":
         return [required(where, _APPROVAL_TEXT)]
     return [invalid(where, _approval(definition), _APPROVAL_FORM)]
+
+
+# Warnings -----------------------------------------------------------------------------------------------------------
+
+
+def warn(definition: Object, old: Object | None) -> list[str]:
+    """Formats that mean nothing, each once."""
+    found: dict[str, None] = {}
+
+    def walk(schema: Any) -> None:
+        if isinstance(schema, list):
+            for inner in schema:
+                walk(inner)
+        elif isinstance(schema, dict):
+            name = schema.get("format")
+            if isinstance(name, str) and name and not is_known_format(name):
+                found[name] = None
+            for key, inner in schema.items():
+                if key in ("properties", "patternProperties", "definitions"):
+                    walk(list(inner.values()) if isinstance(inner, dict) else [])
+                elif key not in ("default", "enum", "example"):
+                    walk(inner)
+
+    for version in (definition.get("spec") or {}).get("versions") or ():
+        walk((version.get("schema") or {}).get("openAPIV3Schema"))
+    return [f'unrecognized format "{name}"' for name in found]

@@ -17,6 +17,7 @@ CUSTOM_RESOURCE_DEFINITIONS = declare(
     prepare_status_update=replace_only_status,
     prepare_delete=definitions.prepare_delete,
     validate=definitions.validate,
+    warn=definitions.warn,
     validate_change=definitions.validate_change,
 )
 

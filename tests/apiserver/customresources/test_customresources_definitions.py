@@ -212,6 +212,18 @@ def test_a_condition_keeps_its_time_while_it_says_the_same():
     assert again == first["status"]
 
 
+def test_formats_that_mean_nothing_are_warned_of():
+    body = made(with_schema(
+        a={"type": "string", "format": "date-time"},
+        b={"type": "array", "items": {"type": "string", "format": "colour"}},
+        format={"type": "string", "format": "colour"},
+        c={"type": "integer", "format": "int16"},
+    ))  # fmt: skip
+    warn = CUSTOM_RESOURCE_DEFINITIONS.warn
+    assert warn is not None
+    assert warn(body, None) == ['unrecognized format "colour"', 'unrecognized format "int16"']
+
+
 def test_versions_are_served_in_kubernetes_order():
     names = ("v1", "v2beta1", "v10", "foo", "v1alpha1", "v11beta2")
     body = made(definition(*(version(name, storage=name == "v1") for name in names)))

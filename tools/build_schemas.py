@@ -14,6 +14,7 @@ and what is written beside the module that reads it:
     schemas.json    the types that the served resources reach, compact (see schemas.py)
     resources.json  what discovery says of each served resource (see declaring.py)
 
+Which fields leave out their zero value is taken from apiserver/protobuf/messages.json (tools/build_messages.py).
 Only the group versions that Kubernetes serves by default are taken.
 """
 
@@ -75,6 +76,9 @@ PRIMITIVES = {
     "string": "string",
     "boolean": "boolean",
 }
+
+
+MESSAGES = Path(__file__).resolve().parent.parent / "apiserver/protobuf/messages.json"
 
 
 def short_name(name: str) -> str:
@@ -140,6 +144,25 @@ def build_types(definitions: Facts, roots: list[str]) -> Facts:
     return dict(sorted(found.items()))
 
 
+def zeros_of(name: str, messages: Facts) -> list[str]:
+    """The fields of a message whose zero value means that they are not there; those of embedded messages are its own."""
+    found = []
+    for field, text in messages.get(name, {}).items():
+        kind = text.partition(" ")[2]
+        if kind.startswith("inline "):
+            found += zeros_of(kind.removeprefix("inline "), messages)
+        elif kind.endswith("?"):
+            found.append(field)
+    return found
+
+
+def add_zeros(types: Facts, messages: Facts) -> None:
+    for name, definition in types.items():
+        zeros = sorted(set(zeros_of(name, messages)) & set(definition["f"]))
+        if zeros:
+            definition["z"] = zeros
+
+
 # Resources ----------------------------------------------------------------------------------------------------------
 
 
@@ -198,6 +221,7 @@ def main() -> None:
     resources = build_resources(json.loads((source / "k8s-resources.json").read_text()))
     resources = {name: listed for name, listed in resources.items() if listed}
     types = build_types(facts["definitions"], roots_of(resources, facts["definitions"]))
+    add_zeros(types, json.loads(MESSAGES.read_text())["messages"])
     head = {"kubernetes": facts["kubernetes"]}
     write_table(target / "schemas.json", head, "definitions", types)
     listed = {f"{name} {plural}": entry for name, plurals in resources.items() for plural, entry in plurals.items()}

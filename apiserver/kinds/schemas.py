@@ -2,7 +2,8 @@
 
 `schemas.json` is written by tools/build_schemas.py from Kubernetes' own API definitions: one definition a line, named
 "<group>.<version>.<Kind>" ("core.v1.Pod", "apps.v1.DeploymentSpec", "meta.v1.ObjectMeta"), in the form that
-apiserver.meta's `Types` reads: "f" the fields, "r" the required ones, "a" atomic. Do not edit it by hand.
+apiserver.meta's `Types` reads: "f" the fields, "r" the required ones, "z" those whose zero is left out, "a" atomic. Do not
+edit it by hand.
 """
 
 from __future__ import annotations

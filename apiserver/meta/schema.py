@@ -7,6 +7,7 @@ other, some to themselves). The table:
         "f": {"nodeName": "string",                               a field and its type
               "containers": ["[core.v1.Container]", {"s": "merge", "k": "name", "l": "map", "m": ["name"]}]},
         "r": ["containers"],                                      required fields
+        "z": ["nodeName"],                                        fields that are left out where they are "", 0 or false
         "a": 1}}                                                  atomic: server-side apply owns it as one value
 
 A type is written `string`, `bytes`, `int32`, `int64`, `double`, `boolean`, `quantity`, `time`, `microtime`,
@@ -61,7 +62,8 @@ class Type:
     """
 
     __slots__ = (
-        "decode", "fields", "go_name", "is_atomic", "item", "kind", "list_map_keys", "list_type", "name", "required",
+        "decode", "drops_zero", "fields", "go_name", "is_atomic", "item", "kind", "list_map_keys", "list_type", "name",
+        "required",
     )  # fmt: skip
 
     def __init__(self, kind: str, name: str, go_name: str, item: Type | None = None) -> None:
@@ -71,6 +73,7 @@ class Type:
         self.item = item
         self.fields: dict[str, Field] = {}
         self.required: frozenset[str] = frozenset()
+        self.drops_zero: frozenset[str] = frozenset()  # fields that are not there where their value is "", 0 or false
         self.is_atomic = False
         self.list_type = ""  # of a list that is no field, but an item of another; a field says its own
         self.list_map_keys: tuple[str, ...] = ()
@@ -135,5 +138,6 @@ class Types:
             text, options = (written, {}) if isinstance(written, str) else written
             made.fields[field] = Field(field, self.get(text), options)
         made.required = frozenset(definition.get("r", ()))
+        made.drops_zero = frozenset(definition.get("z", ()))
         made.is_atomic = bool(definition.get("a"))
         return made

@@ -1,8 +1,9 @@
 """Decoding by type: what Go's JSON decoder does to an object on its way through the API server.
 
 A plain object is brought, in place, to the form in which the API server would write it back: unknown fields and nulls
-are dropped, empty lists and maps too (unless required), quantities and times get their canonical text. What does not
-fit its type is refused with Go's words; unknown fields are only reported, the caller decides whether they matter.
+are dropped, empty lists and maps too (unless required), zero values where Go leaves them out, quantities and times get
+their canonical text. What does not fit its type is refused with Go's words; unknown fields are only reported, the caller
+decides whether they matter.
 
 One walk, because every write pays for it.
 
@@ -125,7 +126,7 @@ def _is_same(value: Any, before: Any) -> bool:
 def _decode_struct(obj: Any, type_: Type, path: _Path, owner: Type, unknown: list[str]) -> Any:
     if type(obj) is not dict:
         raise _mismatch(obj, type_, path, owner)
-    fields = type_.fields
+    fields, drops_zero = type_.fields, type_.drops_zero
     dropped = []
     for key, value in obj.items():
         field = fields.get(key)
@@ -140,11 +141,13 @@ def _decode_struct(obj: Any, type_: Type, path: _Path, owner: Type, unknown: lis
             if kind is STRING:
                 if type(value) is not str:
                     raise _mismatch(value, field_type, (path, key), type_)
+                if not value and key in drops_zero:
+                    dropped.append(key)
                 continue
             made = _DECODERS[kind](value, field_type, (path, key), type_, unknown)
             if made is not value:
                 obj[key] = made
-            if (kind is LIST or kind is MAP) and not made and key not in type_.required:
+            if not made and ((kind is LIST or kind is MAP) and key not in type_.required or key in drops_zero):
                 dropped.append(key)
     for key in dropped:
         del obj[key]

@@ -37,7 +37,7 @@ def definition_type() -> Type:
     """The type of the table, decoded further: schemas below items and additionalProperties are raw there."""
     table = find_type(_TYPE_NAME)
     made = Type(table.kind, table.name, table.go_name)
-    made.fields, made.required = table.fields, table.required
+    made.fields, made.required, made.drops_zero = table.fields, table.required, table.drops_zero
     made.decode = _decode
     return made
 

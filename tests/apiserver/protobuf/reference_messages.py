@@ -159,6 +159,19 @@ def _set_schema_or(message: Any, value: Any, zeros: bool) -> None:
         fill(message.schema, schema, value, zeros=zeros)
 
 
+def add_zeros(name: str, obj: dict[str, Any]) -> dict[str, Any]:
+    """A copy of an object in which every field that may drop its zero has one, at the top two levels."""
+    made = orjson.loads(orjson.dumps(obj))
+    for field in fields_of(name):
+        if field.inline:
+            made = {**add_zeros(field.type, obj), **made}
+        elif field.drops_zero and field.type != "bytes":
+            made.setdefault(field.name, {"string": "", "boolean": False}.get(field.type, 0))
+        elif field.name in made and field.type in messages():
+            made[field.name] = add_zeros(field.type, made[field.name])
+    return made
+
+
 # Random objects, in the canonical form that the decoder makes ------------------------------------------------------------
 
 TEXTS = ("a", "nginx:1.27", "kubernetes.io/x", "ü€", "x" * 127, "y" * 128, "z" * 300)

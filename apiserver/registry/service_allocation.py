@@ -155,6 +155,8 @@ class ServiceAllocation:
             reservation.left_addresses = had
             return
         self._set_families(service, before)
+        if any(family not in ("IPv4", "IPv6") for family in spec["ipFamilies"]):
+            return  # validation says so
         addresses: list[str] = list(spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else []))
         for place, family in enumerate(spec["ipFamilies"]):
             wanted = addresses[place] if place < len(addresses) else ""
@@ -379,4 +381,5 @@ def _port_invalid(service: Object, error: PortTakenError) -> StatusError:
     for index, port in enumerate(spec.get("ports") or ()):
         if port.get("nodePort") == error.port:
             return _invalid(service, f"spec.ports[{index}].nodePort", error.port, str(error))
-    return internal_error(f"failed to allocate requested HealthCheck NodePort {error.port}: {error}")
+    why = f"failed to allocate requested HealthCheck NodePort {error.port}: {error}"
+    return _invalid(service, "spec.healthCheckNodePort", error.port, why)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from apiserver.cli import access_flags
+from apiserver.cli import access_flags, serving_flags
 from apiserver.cli.parts import SigningFiles, run_controllers, run_nodes, run_scheduler, run_serve
 from apiserver.cli.up import UpOptions, run_up
 
@@ -88,6 +88,9 @@ def serve(
     service_account_max_token_expiration: access_flags.MaxTokenExpiration = 0,
     api_audiences: access_flags.ApiAudiences = "",
     insecure: access_flags.Insecure = False,
+    service_cluster_ip_range: serving_flags.Networks = "10.96.0.0/16",
+    service_node_port_range: serving_flags.NodePorts = "30000-32767",
+    disable_admission_plugins: serving_flags.WithoutPlugins = "",
     log_level: LogLevel = "warning",
 ) -> None:
     """Run the API server alone on an etcd."""
@@ -100,7 +103,10 @@ def serve(
         service_account_max_token_expiration_s=service_account_max_token_expiration, api_audiences=api_audiences,
         insecure=insecure,
     )  # fmt: skip
-    raise typer.Exit(run_serve(etcd_servers, host, port, access, admin_kubeconfig, log_level))
+    config = serving_flags.build_config(
+        host, port, access, service_cluster_ip_range, service_node_port_range, disable_admission_plugins
+    )
+    raise typer.Exit(run_serve(etcd_servers, config, admin_kubeconfig, log_level))
 
 
 @app.command()

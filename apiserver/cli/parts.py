@@ -17,7 +17,7 @@ from apiserver.auth import KeyFileError, ServiceAccountTokens, SigningKeys
 from apiserver.cli.running import UsageError, run_command, run_until
 from apiserver.client import Client, HttpTransport, KubeconfigError, ServerUnreachableError, load_kubeconfig
 from apiserver.cluster import write_kubeconfig
-from apiserver.config import AccessConfig, ApiServerConfig
+from apiserver.config import ApiServerConfig
 from apiserver.controllers import ControllerManager
 from apiserver.errors import StatusError
 from apiserver.nodes import Fleet, StageError, load_stages
@@ -46,16 +46,14 @@ def load_scheduler_config(path: Path | None, plugins: Sequence[str]) -> Schedule
         raise UsageError(str(cause)) from cause
 
 
-def run_serve(
-    etcd_servers: str, host: str, port: int, access: AccessConfig, admin_kubeconfig: Path | None, log_level: str
-) -> int:
+def run_serve(etcd_servers: str, config: ApiServerConfig, admin_kubeconfig: Path | None, log_level: str) -> int:
     async def command(stop: asyncio.Event) -> int:
         endpoints = [url.strip() for url in etcd_servers.split(",") if url.strip()]
         if not endpoints:
             raise UsageError("--etcd-servers: name at least one URL")
         store = await kvcluster.connect(endpoints)
         try:
-            server = ApiServer(ApiServerConfig(host=host, port=port, access=access), store)
+            server = ApiServer(config, store)
         except ValueError as cause:
             await store.close()
             raise UsageError(str(cause)) from cause

@@ -19,7 +19,7 @@ Object = dict[str, Any]
 
 def prepare_update(request: Object, old: Object) -> None:
     keep_status(request, old)
-    request["spec"] = old["spec"]
+    request["spec"] = old.get("spec") or {}
 
 
 _DECISIONS = ("Approved", "Denied")

@@ -1,7 +1,7 @@
 """Pods: what may be created, and what may change afterwards, by which door.
 
-A pod's spec is written once. Its own endpoint lets users change images, shorten its life, add tolerations and take away gates;
-`ephemeralcontainers` adds containers for looking around; `resize` changes cpu and memory.
+A pod's spec is written once. Users may afterwards change images, shorten its life, add tolerations and take away gates; what
+more may change through other doors is in kinds/pod_subresources.py.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from apiserver.errors import Cause
 from apiserver.kinds.metadata import update_validator, validator
 from apiserver.kinds.validation.pod_spec import only_of_pods, pod_spec
-from apiserver.kinds.validation.resources import resource_requirements
 from apiserver.kinds.validation.values import MAX_INT32, Object
 from apiserver.meta import deep_copy, forbidden, invalid, required, shown
 
@@ -167,67 +166,5 @@ def difference(new: Object, old: Object) -> str:
             lines += [f' "{field}":', f"-  {shown(before)}", f"+  {shown(after)}"]
     return "\n".join(lines) + "\n"
 
-
-# Other doors --------------------------------------------------------------------------------------------------------
-
-
-def _ephemeral_change(pod: Object, old: Object) -> list[Cause]:
-    now = {container.get("name"): container for container in pod["spec"].get("ephemeralContainers") or ()}
-    causes: list[Cause] = []
-    for container in old["spec"].get("ephemeralContainers") or ():
-        name, path = container.get("name"), "spec.ephemeralContainers"
-        if name not in now:
-            causes.append(forbidden(path, f'existing ephemeral containers "{name}" may not be removed\n'))
-        elif now[name] != container:
-            text = difference(now[name], container)
-            causes.append(forbidden(path, f'existing ephemeral containers "{name}" may not be changed\n{text}'))
-    return causes
-
-
-validate_ephemeral_containers_update = update_validator(_ephemeral_change)
-"""Of a write through pods/ephemeralcontainers."""
-
-_RESIZABLE = ("cpu", "memory")
-
-
-def _resize(pod: Object, old: Object) -> list[Cause]:
-    """Beside the amounts nothing changes; no amount that was there is taken away."""
-    causes: list[Cause] = []
-    if (old["metadata"].get("annotations") or {}).get("kubernetes.io/config.source", "api") != "api":
-        causes.append(forbidden("metadata", "static pods cannot be resized"))
-    munged: Object = deep_copy(pod["spec"])
-    for name in _LISTS:
-        new, before = munged.get(name) or [], old["spec"].get(name) or []
-        if len(new) != len(before):
-            return [*causes, forbidden(f"spec.{name}", "containers may not be added or removed during resize")]
-        for index, (container, was) in enumerate(zip(new, before, strict=True)):
-            path = f"spec.{name}[{index}].resources"
-            changed = container.get("resources") != was.get("resources")
-            if changed and (name == "containers" or container.get("restartPolicy") == "Always"):
-                causes += resource_requirements(container.get("resources") or {}, path)
-                causes += _not_taken_away(container.get("resources") or {}, was.get("resources") or {}, path)
-                _restore(container, was, "resources")
-    if munged != old["spec"]:
-        text = difference(munged, old["spec"])
-        causes.append(forbidden("spec", f"only cpu and memory resources are mutable\n{text}"))
-    return causes
-
-
-def _not_taken_away(new: Object, old: Object, path: str) -> list[Cause]:
-    causes: list[Cause] = []
-    for field in ("limits", "requests"):
-        now, before = new.get(field) or {}, old.get(field) or {}
-        for name in before:
-            if name not in now:
-                causes.append(forbidden(f"{path}.{field}", f"resource {field} cannot be removed"))
-                break
-        for name in now.keys() | before.keys():
-            if name not in _RESIZABLE and now.get(name) != before.get(name):
-                causes.append(forbidden(f"{path}.{field}[{name}]", "only cpu and memory resources are mutable"))
-    return causes
-
-
-validate_resize = update_validator(_resize)
-"""Of a write through pods/resize."""
 
 RULES = {"v1 pods": (validate_pod, validate_pod_update)}

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable
 import orjson
 
 from apiserver.errors import StatusError, internal_error
+from apiserver.storage import put_settled, read_settled
 from kvcluster.client import Client
 
 KEY = b"/registry/ranges/servicenodeports"
@@ -116,7 +117,7 @@ class NodePorts:
                 continue
             if bits == self._bits:
                 return more
-            answer = await self._kv.put_if(KEY, self._encode(bits), mod_revision=self._revision)
+            answer = await put_settled(self._kv, KEY, self._encode(bits), mod_revision=self._revision)
             if answer.succeeded:
                 self._bits, self._revision = bits, answer.revision
                 return more
@@ -124,7 +125,7 @@ class NodePorts:
         raise internal_error("failed to allocate a nodePort: too many others allocate at the same time")
 
     async def _read(self) -> None:
-        found = (await self._kv.get(KEY)).kv
+        found = (await read_settled(lambda: self._kv.get(KEY))).kv
         if found is None:
             self._bits, self._revision = 0, 0
             for port in await self._find_used():

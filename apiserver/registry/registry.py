@@ -50,6 +50,7 @@ from apiserver.storage import (
     encode_value,
     find_one,
     read_page,
+    read_settled,
 )
 from kvcluster.client import Client as KvClient
 from kvcluster.clock import Clock
@@ -285,7 +286,8 @@ class Registry:
         id, granted_s = self._event_lease
         now_s = self.clock.monotonic_s()
         if not id or now_s - granted_s > EVENT_LEASE_SHARED_S:
-            id = (await self._kv.grant(EVENT_TTL_S + EVENT_LEASE_SHARED_S)).id
+            # Granted twice where the store's leader changed meanwhile: the lease that nobody knows of runs out.
+            id = (await read_settled(lambda: self._kv.grant(EVENT_TTL_S + EVENT_LEASE_SHARED_S))).id
             self._event_lease = (id, now_s)
         return id
 

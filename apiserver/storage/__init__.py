@@ -25,6 +25,7 @@ from apiserver.storage.feed import Feed
 from apiserver.storage.object_store import ObjectStore, Page
 from apiserver.storage.pages import Position, decode_continue
 from apiserver.storage.reads import NEWEST, Wanted, find_one, read_page
+from apiserver.storage.settling import put_settled, read_settled
 from apiserver.storage.stored import Stored, encode_value
 from apiserver.storage.subscribers import Listener, Subscriber, Trigger
 from apiserver.storage.watch_cache import WatchCache
@@ -53,5 +54,7 @@ __all__ = [
     "decode_continue",
     "encode_value",
     "find_one",
+    "put_settled",
     "read_page",
+    "read_settled",
 ]

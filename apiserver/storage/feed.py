@@ -20,6 +20,7 @@ import logging
 import re
 from typing import Protocol
 
+from apiserver.storage.settling import read_settled
 from kvcluster.client import Client, Event, Watcher, prefix_end
 from kvcluster.errors import CompactedError, KvClusterError
 
@@ -212,7 +213,7 @@ class Feed:
         self._asking = asking
         known = self.revision if self.is_open else 0
         try:
-            revision = (await self.kv.get(_PROBE)).revision
+            revision = (await read_settled(lambda: self.kv.get(_PROBE))).revision
         finally:
             if self._asking is asking:
                 self._asking = None

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from apiserver.errors import StatusError, expired, too_large_resource_version
 from apiserver.storage.pages import Position, encode_continue
+from apiserver.storage.settling import delete_settled, put_settled, read_settled
 from apiserver.storage.stored import Stored
-from kvcluster.client import Client, KeyValue, prefix_end
+from kvcluster.client import Client, KeyValue, RangeResult, prefix_end
 from kvcluster.errors import CompactedError, FutureRevisionError
 
 PAGE_KEYS = 1000
@@ -50,28 +51,29 @@ class ObjectStore:
 
     async def find(self, namespace: str, name: str) -> Stored | None:
         """The newest state, or None."""
-        found = await self.kv.get(self.key(namespace, name))
+        key = self.key(namespace, name)
+        found = await read_settled(lambda: self.kv.get(key))
         return None if found.kv is None or not is_readable(found.kv) else _stored(found.kv)
 
     async def create(self, namespace: str, name: str, value: bytes, *, lease: int = 0) -> Stored | None:
         """None where the key exists already."""
         key = self.key(namespace, name)
-        answer = await self.kv.put_if(key, value, mod_revision=0, lease=lease)
+        answer = await put_settled(self.kv, key, value, mod_revision=0, lease=lease)
         return Stored(key, value, answer.revision) if answer.succeeded else None
 
     async def replace(self, old: Stored, value: bytes, *, lease: int = 0) -> Stored | None:
         """None where the object is another by now."""
-        answer = await self.kv.put_if(old.key, value, mod_revision=old.revision, lease=lease)
+        answer = await put_settled(self.kv, old.key, value, mod_revision=old.revision, lease=lease)
         return Stored(old.key, value, answer.revision) if answer.succeeded else None
 
     async def remove(self, old: Stored) -> Stored | None:
         """The last state under the revision of its deletion; None where the object is another by now."""
-        answer = await self.kv.delete_if(old.key, mod_revision=old.revision)
+        answer = await delete_settled(self.kv, old.key, mod_revision=old.revision)
         return old.at(answer.revision) if answer.succeeded else None
 
     async def revision(self) -> int:
         """The store's newest revision."""
-        return (await self.kv.get(self.prefix.encode())).revision
+        return (await read_settled(lambda: self.kv.get(self.prefix.encode()))).revision
 
     async def list_all(self, step: int) -> tuple[list[Stored], int]:
         """Every object as of one revision, and that revision; `step` keys at a time. Raises CompactedError."""
@@ -79,12 +81,15 @@ class ObjectStore:
         items: list[Stored] = []
         revision = 0
         while True:
-            answer = await self.kv.range(begin, end, revision=revision, limit=step)
+            answer = await self._range(begin, end, revision, step)
             revision = revision or answer.revision
             items += [_stored(kv) for kv in answer.kvs if is_readable(kv)]
             if not answer.more:
                 return items, revision
             begin = answer.kvs[-1].key + b"\x00"
+
+    async def _range(self, begin: bytes, end: bytes, revision: int, limit: int) -> RangeResult:
+        return await read_settled(lambda: self.kv.range(begin, end, revision=revision, limit=limit))
 
     async def list(
         self,
@@ -109,7 +114,7 @@ class ObjectStore:
         while True:
             step = (limit if accepts is None else PAGE_KEYS) if limit else 0
             try:
-                answer = await self.kv.range(begin, end, revision=revision, limit=step)
+                answer = await self._range(begin, end, revision, step)
             except CompactedError as error:
                 raise _expired(position) from error
             except FutureRevisionError as error:

@@ -105,7 +105,7 @@ class Prober:
         """verb → YES or NO, for each that Kubernetes has. Leaves nothing behind."""
         body = served.body()
         if set(served.verbs) == {"create"}:
-            return {"create": _yes((await self.ask("POST", served.collection, body)).is_ok)}
+            return {"create": await self._question(served)}
         found = {}
         item = f"{served.collection}/{body['metadata']['name'] if body else 'nobody'}"
         if "create" in served.verbs:
@@ -132,6 +132,16 @@ class Prober:
             gone = await self.ask("DELETE", served.collection, labelSelector="probe=yes")
             found["deletecollection"] = _yes(gone.is_ok)
         return found
+
+    async def _question(self, served: Served) -> str:
+        """What is answered and never stored: a review, or a binding of a pod, which must be there."""
+        pods = "/api/v1/namespaces/default/pods"
+        await self.ask("POST", pods, BODIES["v1", "Pod"])
+        found = BODIES[served.api_version, served.kind]
+        metadata = found.get("metadata", {}) if served.kind == "Binding" else {}
+        answer = await self.ask("POST", served.collection, {**found, "metadata": metadata})
+        await self.ask("DELETE", f"{pods}/x", gracePeriodSeconds="0")
+        return _yes(answer.is_ok)
 
     async def _patches(self, served: Served, item: str) -> str:
         patch = {"metadata": {"annotations": {"patched": "yes"}}}

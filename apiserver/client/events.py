@@ -4,7 +4,7 @@
 a line is logged) and written by one background task that lives only while there is something to write. The same thing
 said again about the same object is one Event whose `count` grows (a PATCH), for as long as it is among the last MAX_KNOWN.
 
-Not here: client-go's spam filter and the "similar events" aggregation by message.
+Similar events are combined and too many of one object dropped (event_limits).
 Source of the rules: client-go tools/record (event_recorder, events_cache).
 """
 
@@ -16,6 +16,7 @@ from collections import OrderedDict, deque
 from typing import Any
 
 from apiserver.client.client import Client, Object
+from apiserver.client.event_limits import Aggregator, SpamFilter
 from apiserver.client.transport import ServerUnreachableError
 from apiserver.errors import StatusError
 from apiserver.meta import format_time
@@ -24,6 +25,7 @@ from kvcluster.clock import Clock, SystemClock
 log = logging.getLogger(__name__)
 
 MAX_QUEUED = 1000
+MAX_MESSAGE = 1024
 MAX_KNOWN = 4096
 
 
@@ -34,7 +36,9 @@ class EventRecorder:
         self._client = client
         self._component = component
         self._clock: Clock = clock if clock is not None else SystemClock()
-        self._queue: deque[Object] = deque()
+        self._queue: deque[tuple[str, Object]] = deque()
+        self._aggregator = Aggregator()
+        self._spam = SpamFilter()
         self._known: OrderedDict[tuple[str, ...], tuple[str, int]] = OrderedDict()
         self._writer: asyncio.Task[None] | None = None
         self._sequence = 0
@@ -48,7 +52,12 @@ class EventRecorder:
             self._dropping = True
             return
         self._dropping = False
-        self._queue.append(self._build(obj, type, reason, message, action))
+        metadata, now_s = obj["metadata"], self._clock.monotonic_s()
+        about = (obj.get("kind", ""), metadata.get("namespace", ""), metadata["name"], metadata.get("uid", ""))
+        known_by, message = self._aggregator.combine((*about, type, reason), message[:MAX_MESSAGE], now_s)
+        if not self._spam.try_take(about, now_s):
+            return
+        self._queue.append((known_by, self._build(obj, type, reason, message, action)))
         if self._writer is None:
             self._writer = asyncio.get_running_loop().create_task(self._write(), name=f"events of {self._component}")
 
@@ -77,7 +86,7 @@ class EventRecorder:
             "metadata": {"name": f"{metadata['name'][:220]}.{suffix}", "namespace": namespace},
             "involvedObject": reference_to(obj),
             "reason": reason,
-            "message": message[:1024],
+            "message": message[:MAX_MESSAGE],
             "type": type,
             "action": action,
             "source": {"component": self._component},
@@ -91,9 +100,9 @@ class EventRecorder:
     async def _write(self) -> None:
         try:
             while self._queue:
-                event = self._queue.popleft()
+                known_by, event = self._queue.popleft()
                 try:
-                    await self._write_one(event)
+                    await self._write_one(known_by, event)
                 except (StatusError, ServerUnreachableError) as error:
                     # A namespace that is being deleted takes no events; nobody will miss them.
                     log.debug("event %s %s: %s", event["reason"], event["message"], error)
@@ -102,14 +111,18 @@ class EventRecorder:
         finally:
             self._writer = None
 
-    async def _write_one(self, event: Object) -> None:
+    async def _write_one(self, known_by: str, event: Object) -> None:
         about = event["involvedObject"]
         namespace = event["metadata"]["namespace"]
-        key = (namespace, about["kind"], about["name"], about["uid"], event["type"], event["reason"], event["message"])
+        key = (namespace, about["kind"], about["name"], about["uid"], event["type"], event["reason"], known_by)
         known = self._known.get(key)
         if known is not None:
             name, count = known
-            patch: dict[str, Any] = {"count": count + 1, "lastTimestamp": event["lastTimestamp"]}
+            patch: dict[str, Any] = {
+                "count": count + 1,
+                "lastTimestamp": event["lastTimestamp"],
+                "message": event["message"],
+            }
             try:
                 await self._client.patch("events", name, patch, namespace, patch_type="strategic")
             except StatusError as error:

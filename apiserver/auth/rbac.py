@@ -135,7 +135,7 @@ class RoleIndex:
             if obj is None:
                 self._roles.pop(key, None)
             else:
-                self._roles[key] = Grants(obj.get("rules") or [])
+                self._roles[key] = Grants(_mappings(obj.get("rules")))
             return
         before = self._bindings.pop(key, None)
         if before is not None:
@@ -232,6 +232,11 @@ class RoleIndex:
         return Authorizer(self.allows, self.decide, self.rules)
 
 
+def _mappings(value: Any) -> list[Any]:
+    """Whoever writes to the store past the API server writes what they like; what is no rule gives nothing."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
 def _aggregate(errors: tuple[str, ...]) -> str:
     return errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]" if errors else ""
 
@@ -247,7 +252,7 @@ def _parse_binding(plural: str, namespace: str, name: str, obj: Object) -> _Bind
     role = obj.get("roleRef") or {}
     subjects: list[tuple[str, str]] = []
     said: list[str] = []
-    for subject in obj.get("subjects") or ():
+    for subject in _mappings(obj.get("subjects")):
         kind, who = subject.get("kind", ""), subject.get("name", "")
         if kind == "ServiceAccount":
             where = subject.get("namespace") or namespace

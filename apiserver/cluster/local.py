@@ -99,9 +99,20 @@ class LocalCluster:
         assert self._store is not None, "the cluster is not started, or its store is another's"
         return self._store
 
-    def kubeconfig(self) -> dict[str, Any]:
-        """For an administrator: with what it takes to be let in."""
-        return build_kubeconfig(self.url, self.credentials)
+    def kubeconfig(self, user: str = "", groups: Sequence[str] = ()) -> dict[str, Any]:
+        """For an administrator, with what it takes to be let in; or for somebody else: with a certificate of their own where
+        there is TLS, else with the name that an open server is asked to take them for (`as`, which Go clients understand)."""
+        if not user:
+            return build_kubeconfig(self.url, self.credentials)
+        assert self._server is not None, "the cluster is not started"
+        if self._access.is_open:
+            document = build_kubeconfig(self.url)
+            document["users"][0]["user"] = {"as": user, **({"as-groups": list(groups)} if groups else {})}
+            return document
+        from apiserver.pki import Pair, issue_client
+
+        issued = issue_client(Pair(*self._server.signing()), user, groups)
+        return build_kubeconfig(self.url, Credentials(self.credentials.ca, certificate=issued.certificate, key=issued.key))
 
     @property
     def credentials(self) -> Credentials:

@@ -33,6 +33,7 @@ from apiserver.server.identity import ADMIN_GROUPS, ADMIN_NAME, Credentials, Ide
 from apiserver.server.rbac_bootstrap import bootstrap_rbac
 from apiserver.server.roles import RoleFeed
 from apiserver.storage import find_one
+from kvcluster.client import Client
 
 MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC")
 RBAC_GROUP = "rbac.authorization.k8s.io"
@@ -159,12 +160,19 @@ class Access:
         stored = await self._registry.store(resource).find("" if kind == "ClusterRole" else namespace, name)
         return None if stored is None else stored.obj.get("rules") or []
 
-    async def start(self, client_ca: bytes) -> None:
-        """client_ca: whose client certificates count, PEM. Raises what the store says."""
+    async def bootstrap(self, kv: Client, client_ca: bytes) -> None:
+        """What is to be there before anybody asks. client_ca: whose client certificates count, PEM.
+
+        Raises what the store says.
+        """
         if not self._config.is_open:
             await publish_trust(self._registry, client_ca)
         if self._roles is not None:
-            await bootstrap_rbac(self._registry)
+            await bootstrap_rbac(self._registry, kv)
+
+    async def start(self) -> None:
+        """When the watch caches may be opened. Raises what the store says."""
+        if self._roles is not None:
             await self._roles.start()
 
     async def stop(self) -> None:

@@ -41,7 +41,7 @@ async def bootstrap(catalog: Catalog, registry: Registry, kv: Client, place: Pla
             missing.append((store.key(namespace, name), value))
         elif wanted.is_exact:
             await _bring_up_to_date(registry, resource, wanted, found.obj)
-    await _put_missing(kv, missing)
+    await put_missing(kv, missing)
     await _ensure_service(catalog, registry, place)
 
 
@@ -51,7 +51,7 @@ def _typed(resource: Resource, obj: Object) -> Object:
     return obj
 
 
-async def _put_missing(kv: Client, missing: list[tuple[bytes, bytes]]) -> None:
+async def put_missing(kv: Client, missing: list[tuple[bytes, bytes]]) -> None:
     """All at once; where another server was quicker with some of them, one by one."""
     for start in range(0, len(missing), TRANSACTION_OPS):
         part = missing[start : start + TRANSACTION_OPS]

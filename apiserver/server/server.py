@@ -81,10 +81,11 @@ class ApiServer:
                 in_flight=InFlight(config.max_requests_in_flight, config.max_mutating_in_flight),
             )  # fmt: skip
             await bootstrap(self._catalog, self._registry, self._kv, self._place(host, port))
+            await self._access.bootstrap(self._kv, b"" if self._identity is None else self._identity.client_ca)
             # Before anybody lists: a watch from a list's revision must find the cache there already.
             stored = [resource for resource in self._catalog.resources() if not resource.is_virtual]
             await asyncio.gather(*(self._registry.cache(resource) for resource in stored))
-            await self._access.start(b"" if self._identity is None else self._identity.client_ca)
+            await self._access.start()
             await self._custom.start()
             self._web = HttpServer(self._pipeline)
             context = None if tls is None else tls.context

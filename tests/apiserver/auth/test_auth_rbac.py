@@ -223,3 +223,14 @@ def test_members_of_system_masters_may_do_everything():
 def test_a_refusal_has_the_words_of_kubernetes(access, text, details):
     error = refusal(access)
     assert (error.code, error.reason, error.message, error.details) == (403, "Forbidden", text, details)
+
+
+def test_what_is_no_rule_and_no_subject_gives_nothing():
+    roles = index(
+        cluster_roles=[{"metadata": {"name": "odd"}, "rules": [None, "x", {"verbs": None, "resources": ["pods"]}]}],
+        cluster_role_bindings=[
+            {"metadata": {"name": "a"}, "roleRef": None, "subjects": "ada"},
+            {**binding("b", "ClusterRole", "odd", ("User", "ada")), "subjects": [None, {"kind": "User", "name": "ada"}]},
+        ],
+    )
+    assert not roles.allows(Access(ADA, "get", resource="pods"))

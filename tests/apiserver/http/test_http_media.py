@@ -194,3 +194,52 @@ async def test_yaml_both_ways(http):
     assert (status, content_type, yaml.safe_load(refused)["reason"]) == (404, YAML, "NotFound")
     status, _, _ = await raw(http, "GET", f"{CONFIGMAPS}?watch=1", Accept=YAML)
     assert status == 406
+
+
+async def test_metadata_is_watched_in_protobuf(http):
+    made = await http.make("seen", k="v")
+    accept = f"{PROTOBUF};as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+    watch = await http.watch("fieldSelector=metadata.name%3Dseen", Accept=accept)
+    size = int.from_bytes(await watch.answer.content.readexactly(4), "big")
+    frame = await watch.answer.content.readexactly(size)
+    partial = decode_object("meta.v1.PartialObjectMetadata", frame[frame.index(b"k8s\x00") :])
+    assert partial == {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": made["metadata"],
+    }
+    watch.answer.close()
+    refused = await http.watch("resourceVersion=1", Accept=PROTOBUF)
+    body = await refused.answer.read()
+    if refused.status == 200:  # the stream's own way to say no
+        body = body[body.index(b"k8s\x00") :]
+    assert decode_object("meta.v1.Status", body)["code"] == 410
+
+
+async def test_definitions_of_custom_resources_come_in_protobuf(http):
+    """As the typed client of apiextensions sends them."""
+    props = {"size": {"type": "integer", "minimum": 0}, "any": {"x-kubernetes-preserve-unknown-fields": True}}
+    schema = {
+        "type": "object",
+        "properties": {"spec": {"type": "object", "properties": props}, "map": {"additionalProperties": True, "type": "object"}},
+    }  # fmt: skip
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    definition = {
+        "kind": "CustomResourceDefinition",
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "metadata": {"name": "hats.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "hats", "singular": "hat", "kind": "Hat", "listKind": "HatList"},
+            "versions": [version],
+        },
+    }
+    body = encode_object("apiextensions.v1.CustomResourceDefinition", definition)
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    status, answer, _ = await raw(http, "POST", path, body, Content_Type=PROTOBUF, Accept=PROTOBUF)
+    assert status == 201
+    made = decode_object("apiextensions.v1.CustomResourceDefinition", answer)
+    assert made["spec"]["versions"][0]["schema"]["openAPIV3Schema"] == schema
+    status, as_json, _ = await http.call("GET", f"{path}/hats.example.com")
+    assert as_json["spec"] == made["spec"]

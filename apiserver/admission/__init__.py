@@ -16,7 +16,6 @@ from apiserver.admission import (
     node_taints,
     pod_topology,
     priority,
-    requester,
     role_escalation,
     runtime_class,
     service_account,
@@ -36,7 +35,6 @@ PLUGINS: tuple[Plugin, ...] = (
     runtime_class.PLUGIN,
     default_ingress_class.PLUGIN,
     pod_topology.PLUGIN,
-    requester.PLUGIN,
 )
 
 

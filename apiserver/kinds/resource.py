@@ -16,6 +16,7 @@ Hooks (all but the last four change `obj`, a private copy, in place; `old` is ne
     row(obj, now)                     the cells of a Table row, one for each column
     validate_change(obj, old)         where given: in place of validate and validate_update on every update, so that what is
                                       wrong already and stays as it is may pass (ratcheting)
+    stamp(obj, old, now)              the times that are the server's to write, after the hook that prepares; old None: a create
     warn(obj, old)                    what is legal and unwise, as texts for Warning headers; old None: a create
     prepare_delete(obj, now)          what the first delete marks beside the deletionTimestamp
 
@@ -121,6 +122,7 @@ class Resource:
     row: Callable[[Object, float], list[Any]] = strategy.default_row
     field_labels: Mapping[str, Callable[[Object], str]] = field(default_factory=dict)
     validate_change: Callable[[Object, Object], list[Cause]] | None = None
+    stamp: Callable[[Object, Object | None, str], None] | None = None
     warn: Callable[[Object, Object | None], list[str]] | None = None
     prepare_delete: Callable[[Object, str], None] = strategy.nothing_on_delete
     parts: Mapping[str, Part] = field(default_factory=dict)  # of subresources other than status, by name

@@ -14,11 +14,16 @@ Object = dict[str, Any]
 
 
 def prepare_volume(volume: Object) -> None:
-    """The phase was last changed when the volume was made: the registry has just written down when."""
     volume["status"] = {"phase": "Pending"}
-    created = volume["metadata"].get("creationTimestamp")
-    if created:
-        volume["status"]["lastPhaseTransitionTime"] = created
+
+
+def stamp_volume(volume: Object, old: Object | None, now: str) -> None:
+    """When the phase last changed; a client that changes it may say so itself."""
+    status, before = volume.setdefault("status", {}), (old or {}).get("status") or {}
+    field = "lastPhaseTransitionTime"
+    is_changed = old is None or status.get("phase") != before.get("phase")
+    if is_changed and status.get(field) in (None, before.get(field)):
+        status[field] = now
 
 
 def prepare_claim(claim: Object) -> None:

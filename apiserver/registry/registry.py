@@ -236,6 +236,8 @@ class Registry:
         attributes = self._attributes(CREATE, resource, "", namespace, name, obj, None, options)
         await self._mutate(attributes)
         resource.prepare_create(obj)
+        if resource.stamp is not None:
+            resource.stamp(obj, None, now)
         async with await self._reserve(resource, obj, None, options.dry_run) as reservation:
             causes = resource.validate(obj)
             if causes:
@@ -344,6 +346,8 @@ class Registry:
             attributes = self._attributes(UPDATE, resource, subresource, namespace, name, obj, old.obj, options)
             await self._mutate(attributes)
             prepare(obj, old.obj)
+            if resource.stamp is not None:
+                resource.stamp(obj, old.obj, format_time(self.clock.now_s()))
             if resource.tracks_generation and not is_free and resource.generation_changed(obj, old.obj):
                 obj["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
             async with await self._reserve(resource, obj, old.obj, options.dry_run) as reservation:

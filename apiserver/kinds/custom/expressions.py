@@ -129,9 +129,7 @@ def compile_rules(schema: Schema) -> Expressions:
     return Expressions(schema, rules, below)
 
 
-def check_expressions(
-    schema: Schema, path: str, *, is_correlatable: bool = True, is_whole: bool = True
-) -> list[Cause]:
+def check_expressions(schema: Schema, path: str, *, is_correlatable: bool = True, is_whole: bool = True) -> list[Cause]:
     """What is wrong with the rules of a definition's schema. path: of the schema. Forms are checked elsewhere.
 
     is_correlatable: an old value can be found for a value here. is_whole: it is the schema of a resource.

@@ -106,6 +106,7 @@ PERSISTENT_VOLUMES = declare(
     table=storage_rows.PERSISTENT_VOLUME,
     defaults=volume_defaults.default_persistent_volume,
     prepare_create=volumes.prepare_volume,
+    stamp=volumes.stamp_volume,
 )
 
 POD_TEMPLATES = declare(

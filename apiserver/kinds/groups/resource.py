@@ -63,6 +63,13 @@ def _device(said: Object) -> tuple[str, str, str]:
     return said.get("driver", ""), said.get("pool", ""), said.get("device", "")
 
 
+def stamp_slice(resource_slice: Object, old: Object | None, now: str) -> None:
+    """A taint says since when it is there."""
+    for device in (resource_slice.get("spec") or {}).get("devices") or ():
+        for taint in device.get("taints") or ():
+            taint.setdefault("timeAdded", now)
+
+
 DEVICE_CLASSES = declare(f"{_GROUP} deviceclasses", table=ONLY_AGE, tracks_generation=True, defaults=default_spec)
 
 RESOURCE_CLAIMS = declare(
@@ -77,6 +84,7 @@ RESOURCE_CLAIM_TEMPLATES = declare(f"{_GROUP} resourceclaimtemplates", table=ONL
 
 RESOURCE_SLICES = declare(
     f"{_GROUP} resourceslices",
+    stamp=stamp_slice,
     table=rows.RESOURCE_SLICE,
     tracks_generation=True,
     field_labels={"spec.nodeName": read_text("spec", "nodeName"), "spec.driver": read_text("spec", "driver")},

@@ -195,12 +195,20 @@ def test_the_two_sources_of_a_claim_say_the_same():
     assert "dataSource" not in claim["spec"]
 
 
-def test_a_volume_changed_its_phase_when_it_was_made():
+def test_a_volume_says_when_its_phase_changed():
     volumes = _find("v1 persistentvolumes")
-    volume: dict[str, Any] = {"metadata": {"name": "x", "creationTimestamp": "2026-01-02T03:04:05Z"}}
+    assert volumes.stamp is not None
+    volume: dict[str, Any] = {"metadata": {"name": "x"}}
     volumes.defaults(volume)
     volumes.prepare_create(volume)
+    volumes.stamp(volume, None, "2026-01-02T03:04:05Z")
     assert volume["status"] == {"phase": "Pending", "lastPhaseTransitionTime": "2026-01-02T03:04:05Z"}
+    bound = deep_copy(volume)
+    volumes.stamp(bound, volume, "2026-01-02T03:04:06Z")
+    assert bound == volume
+    bound["status"]["phase"] = "Bound"
+    volumes.stamp(bound, volume, "2026-01-02T03:04:06Z")
+    assert bound["status"]["lastPhaseTransitionTime"] == "2026-01-02T03:04:06Z"
 
 
 def test_a_definition_remembers_every_version_it_stored():

@@ -144,10 +144,10 @@ class ServiceAccountTokens:
 
         try:
             claims = jwt.decode(token, options={"verify_signature": False})
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, RecursionError, ValueError):
             return False
         issuer = claims.get("iss")
-        return issuer == LEGACY_ISSUER or issuer in self._issuers
+        return isinstance(issuer, str) and (issuer == LEGACY_ISSUER or issuer in self._issuers)
 
     async def verify(self, token: str, audiences: Sequence[str], lookup: Lookup) -> Verified:
         """Raises InvalidTokenError. Call it for tokens that `is_ours` knows."""
@@ -180,7 +180,7 @@ class ServiceAccountTokens:
             raise InvalidTokenError("invalid signature")
         try:
             wanted = jwt.get_unverified_header(token).get("kid")
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, RecursionError, ValueError):
             raise InvalidTokenError("invalid token header") from None
         keys = [key for key in self.keys.public if not wanted or key.id == wanted] or self.keys.public
         for key in keys:
@@ -192,7 +192,7 @@ class ServiceAccountTokens:
                     options=_SIGNATURE_ONLY,
                 )
                 return claims
-            except jwt.PyJWTError:
+            except (jwt.PyJWTError, RecursionError, ValueError):
                 continue
         raise InvalidTokenError("invalid signature")
 

@@ -39,6 +39,9 @@ class Kubeconfig(NamedTuple):
     namespace: str
     authority: str = ""
 
+    def __repr__(self) -> str:
+        return f"Kubeconfig({self.server})"
+
 
 def load_kubeconfig(path: str | os.PathLike[str], *, context: str = "") -> Kubeconfig:
     """The context named, or the file's current-context. Raises KubeconfigError."""

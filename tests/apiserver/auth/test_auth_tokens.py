@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime
 
 import jwt
@@ -77,7 +78,17 @@ def test_a_known_token_is_its_user_and_nothing_is_anonymous():
     assert asyncio.run(world.authenticator.authenticate({})) is ANONYMOUS_USER
 
 
-@pytest.mark.parametrize("shown", ["nope", "a.b.c", "é.x.y", "." * 20_000])
+def forged(payload, header='{"alg":"ES256"}'):
+    """A token of these texts, with a signature of nothing."""
+    return ".".join(base64.urlsafe_b64encode(part.encode()).rstrip(b"=").decode() for part in (header, payload, "x"))
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["nope", "a.b.c", "é.x.y", "." * 20_000, forged("[" * 11_000), forged('{"iss":["a"]}'), forged('{"iss":{}}'),
+     forged(f'{{"iss":"{ISSUER}"}}', '{"alg":5,"kid":[]}'), forged(f'{{"iss":"{ISSUER}"}}', "[" * 5000)],
+    ids=range(9),
+)  # fmt: skip
 def test_a_token_that_is_not_good_is_401_also_where_anonymous_requests_are_taken(shown):
     with pytest.raises(StatusError) as caught:
         World().ask(shown)
@@ -204,8 +215,6 @@ def test_a_token_of_another_key_is_refused():
 
 def test_the_token_of_a_secret_lives_as_long_as_the_secret():
     world = World()
-    import base64
-
     token = world.tokens.issue_for_secret(ACCOUNT, "bot-token")
     assert refused(world, token) == "[invalid bearer token, service account token has been invalidated]"
     held = {"metadata": {"name": "bot-token"}, "data": {"token": base64.b64encode(token.encode()).decode()}}

@@ -270,3 +270,13 @@ async def test_others_learn_whose_certificates_count(secure):
     path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
     status, obj = await ask(secure, User("system:kube-scheduler", groups=("system:authenticated",)), "GET", path)
     assert (status, obj["data"]["client-ca-file"].encode()) == (200, secure.credentials.ca)
+
+
+async def test_no_log_shows_a_token(secure, bot, caplog):
+    caplog.set_level("DEBUG")
+    _, obj = await ask(secure, ADMIN_USER, "POST", TOKENS, token_request())
+    token = obj["status"]["token"]
+    context = trusting(secure.credentials.ca)
+    for shown in (token, token[:-4] + "AAAA", "s3cret"):
+        await call(secure, "GET", "/api/v1/pods", context=context, token=shown)
+        assert shown not in caplog.text

@@ -22,7 +22,7 @@ from apiserver.controllers.backends import (
 )
 from apiserver.controllers.context import Context
 from apiserver.controllers.ownership import controller_reference
-from apiserver.controllers.pods import is_relevant_change
+from apiserver.controllers.pods import gather_s, is_relevant_change
 from apiserver.controllers.rollout import template_hash
 from apiserver.errors import StatusError
 
@@ -34,7 +34,8 @@ HEADLESS = "service.kubernetes.io/headless"
 ZONE = "topology.kubernetes.io/zone"
 
 MAX_ENDPOINTS = 100
-WAIT_PER_POD_S = 0.00002
+ENDPOINTS_SHARE = 0.2
+"""Traffic should not wait as long as a status may."""
 
 
 class EndpointSliceController:
@@ -168,8 +169,8 @@ def watch_pods(pods: Informer, services: Informer, queue: WorkQueue[str]) -> Non
 
     def wake(pod: Object) -> None:
         for service in services_of(pod, services):
-            # A reconcile looks at all pods: changes are gathered for a time in proportion to their number.
-            queue.add_after(key_of(service), WAIT_PER_POD_S * len(pods.store))
+            # A reconcile looks at all pods: changes of many are gathered for a time in proportion to their number.
+            queue.add_after(key_of(service), gather_s(len(pods.store)) * ENDPOINTS_SHARE)
 
     def updated(old: Object, pod: Object) -> None:
         if not is_relevant_change(old, pod):

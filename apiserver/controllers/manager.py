@@ -128,10 +128,43 @@ class ControllerManager:
         return all(controller.queue.is_idle() for controller in self.controllers.values())
 
 
+NOT_HERE = frozenset(
+    (
+        "bootstrap-signer-controller",
+        "cloud-node-lifecycle-controller",
+        "device-taint-eviction-controller",
+        "endpointslice-mirroring-controller",
+        "ephemeral-volume-controller",
+        "horizontal-pod-autoscaler-controller",
+        "kube-apiserver-serving-clustertrustbundle-publisher-controller",
+        "legacy-serviceaccount-token-cleaner-controller",
+        "node-ipam-controller",
+        "node-route-controller",
+        "persistentvolume-attach-detach-controller",
+        "persistentvolume-binder-controller",
+        "persistentvolume-expander-controller",
+        "resourceclaim-controller",
+        "resourcequota-controller",
+        "selinux-warning-controller",
+        "service-cidr-controller",
+        "service-lb-controller",
+        "storageversion-garbage-collector-controller",
+        "storage-version-migrator-controller",
+        "token-cleaner-controller",
+        "ttl-controller",
+        "validatingadmissionpolicy-status-controller",
+        "volumeattributesclass-protection-controller",
+    )
+)
+"""kube-controller-manager's others: a command line that turns them off is understood."""
+
+
 def chosen(names: Iterable[str]) -> list[str]:
     """The controllers that `names` choose, in the table's order. Raises ValueError."""
     wanted = list(names)
     for name in wanted:
+        if name.startswith("-") and name.removeprefix("-") in NOT_HERE:
+            continue
         if name != "*" and name.removeprefix("-") not in CONTROLLERS:
             raise ValueError(f"{name!r} is not a controller; there are: {', '.join(CONTROLLERS)}")
     return [name for name in CONTROLLERS if name in wanted or ("*" in wanted and f"-{name}" not in wanted)]

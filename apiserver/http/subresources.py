@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from apiserver.errors import bad_request
+from apiserver.errors import StatusError, bad_request
 from apiserver.http.answers import READ_FORMS, answer, object_response, patch_options, wanted_of, write_options
 from apiserver.http.bodies import read_object, read_object_of
 from apiserver.http.media import patch_type
 from apiserver.http.messages import Object, Request, Response
+from apiserver.http.patching import read_configuration, read_patch
 from apiserver.http.query import parse_bool
 from apiserver.http.routes import Target
-from apiserver.http.writing import check_names, read_configuration, read_patch
+from apiserver.http.writing import check_names
 from apiserver.kinds import decode_object, find_type, scale_of
 from apiserver.meta import Writer, deep_copy
 from apiserver.registry import (
@@ -56,13 +57,17 @@ async def patch_scale(registry: Registry, request: Request, target: Target) -> R
         check_configuration(config, "autoscaling/v1", "Scale")
         edit = apply_to_scale(config, force=parse_bool(request.query, "force"))
     else:
-        apply, duplicates = read_patch(kind, request.body, schema)
+        a_patch = read_patch(kind, request.body, schema)
 
         def edit(live: Object, writer: Writer) -> tuple[Object, list[Object] | None]:
-            scale: Object = apply(live)
+            scale: Object = a_patch.apply(live)
             if not isinstance(scale, dict) or not isinstance(scale.get("metadata"), dict):
                 raise bad_request("the patch does not leave an object with metadata")
-            warnings[:] = decode_object(scale, schema, "v1", "Scale", duplicates, options.field_validation)
+            try:
+                said = decode_object(scale, schema, "v1", "Scale", a_patch.duplicates, options.field_validation)
+            except StatusError as error:
+                raise a_patch.refusal(error, live) from None
+            warnings[:] = said
             check_names(target, scale)
             return scale, None
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from apiserver.errors import StatusError, bad_request, unsupported_media_type
 from apiserver.http.answers import (
     LIST_FORMS,
@@ -22,20 +19,12 @@ from apiserver.http.bodies import read_object, read_options
 from apiserver.http.media import Wanted, patch_type
 from apiserver.http.messages import Object, Request, Response
 from apiserver.http.owners import drop_repeated_owners
+from apiserver.http.patching import read_configuration, read_patch
 from apiserver.http.query import check_list_options, parse_bool, parse_selection, parse_wanted
 from apiserver.http.routes import Target
 from apiserver.kinds import decode_object
 from apiserver.meta import (
-    Type,
-    decode_json,
-    decode_patch,
-    decode_yaml,
     deep_copy,
-    json_patch,
-    merge_patch,
-    not_a_patch,
-    parse_json,
-    strategic_merge,
 )
 from apiserver.registry import (
     Registry,
@@ -128,25 +117,28 @@ async def patch(registry: Registry, request: Request, target: Target) -> Respons
         return await _apply(registry, request, target, options, wanted)
     if kind == "strategic" and resource.is_custom:
         raise unsupported_media_type(CUSTOM_PATCHES)
-    apply, duplicates = read_patch(kind, request.body, resource.schema)
+    a_patch = read_patch(kind, request.body, resource.schema)
     warnings: list[str] = []
     before: Object = {}
 
     def change(old: Object, known: Object) -> Object:
         before["metadata"] = dict(old["metadata"])
-        obj = apply(old)
+        obj = a_patch.apply(old)
         if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
             raise bad_request("the patch does not leave an object with metadata")
-        warnings[:] = decode_object(
-            obj,
-            resource.schema,
-            resource.version,
-            resource.kind,
-            duplicates,
-            options.field_validation,
-            is_custom=resource.is_custom,
-            known=known,
-        )
+        try:
+            warnings[:] = decode_object(
+                obj,
+                resource.schema,
+                resource.version,
+                resource.kind,
+                a_patch.duplicates,
+                options.field_validation,
+                is_custom=resource.is_custom,
+                known=known,
+            )
+        except StatusError as error:
+            raise a_patch.refusal(error, known) from None
         if obj.get("kind") != resource.kind or obj.get("apiVersion") != resource.api_version:
             raise bad_request("the patch may not change kind or apiVersion")
         warnings.extend(drop_repeated_owners(obj))
@@ -180,41 +172,6 @@ async def _apply(registry: Registry, request: Request, target: Target, options: 
     if created:
         warnings += _advice(target, stored, None)
     return warned(answer(registry, target, stored, wanted, request, 201 if created else 200), target.resource, warnings)
-
-
-def read_configuration(body: bytes, field_validation: str) -> tuple[Object, list[str]]:
-    """(what is to be applied, warnings) of a body in YAML, which JSON is. Raises BadRequest."""
-    try:
-        decoded = decode_yaml(body) if body[:1] != b"{" else decode_json(body)
-        if decoded.duplicates:
-            decoded = decode_yaml(body)  # which says in which lines
-    except StatusError as error:
-        if error.code != 400:
-            raise
-        if body[:1] != b"{":
-            raise bad_request(f"error decoding YAML: {error.message}") from None
-        try:
-            decoded = decode_yaml(body)  # a flow map of YAML that is no JSON
-        except StatusError as other:
-            raise bad_request(f"error decoding YAML: {other.message}") from None
-    if not decoded.lines or field_validation == "Ignore":
-        return decoded.obj, []
-    if field_validation == "Strict":
-        twice = "".join(f"\n  {line}" for line in decoded.lines)
-        text = f"error converting YAML to JSON: yaml: unmarshal errors:{twice}"
-        raise bad_request(f"error strict decoding YAML: {text}")
-    return decoded.obj, list(decoded.lines)
-
-
-def read_patch(kind: str, body: bytes, schema: Type | None) -> tuple[Callable[[Object], Any], tuple[str, ...]]:
-    """(old object → new, duplicate fields of the patch). Raises BadRequest for a body that is no patch of its kind."""
-    if kind == "json":
-        operations = parse_json(body, not_a_patch)
-        return lambda old: json_patch(old, operations), ()
-    decoded = decode_patch(body)
-    if kind == "strategic":
-        return lambda old: strategic_merge(old, decoded.obj, schema), decoded.duplicates
-    return lambda old: merge_patch(old, decoded.obj), decoded.duplicates
 
 
 async def delete(registry: Registry, request: Request, target: Target) -> Response:

@@ -19,6 +19,12 @@ MAX_PROBLEMS = 100
 
 _ABSENT: Any = object()
 
+_NO_SCALAR = {
+    type(None): "associative list without keys has an element that's an explicit null",
+    dict: "associative list without keys has an element that's a map type",
+    list: "not supported: associative list with lists as elements",
+}
+
 
 # Checking -------------------------------------------------------------------------------------------------------------
 
@@ -61,11 +67,8 @@ def _check_items(shape: Shape, items: list[Any], path: str, problems: list[str])
     for index, item in enumerate(items):
         if shape.kind == LIST_MAP:
             if not isinstance(item, dict):
-                why = (
-                    "associative list may not have null elements"
-                    if item is None
-                    else ("associative list with keys may not have non-map elements")
-                )
+                what = "a null element" if item is None else "non-map elements"
+                why = f"associative list with keys may not have {what}"
                 problems.append(_at(path, f"element {index}: {why}"))
                 continue
             missing = [key for key in shape.keys if item.get(key) is None and key not in shape.key_defaults]
@@ -73,10 +76,8 @@ def _check_items(shape: Shape, items: list[Any], path: str, problems: list[str])
                 why = f'associative list with keys has an element that omits key field "{missing[0]}" (and doesn\'t have default value)'  # noqa: E501
                 problems.append(_at(path, f"element {index}: {why}"))
                 continue
-        elif item is None:
-            problems.append(
-                _at(path, f"element {index}: associative list without keys has an element that's a map type")
-            )
+        elif item is None or isinstance(item, dict | list):
+            problems.append(_at(path, f"element {index}: {_NO_SCALAR[type(item)]}"))
             continue
         label = shape.label_of(item)
         if label in seen:
@@ -152,6 +153,8 @@ def _merge(shape: Shape, left: Any, right: Any) -> Any:
     kind = shape.kind
     if right is _ABSENT:
         return left
+    if right is None and kind != LEAF_SHAPE and left and isinstance(left, list if kind in (LIST_MAP, SET) else dict):
+        return left  # null is a list or a map without anything, and what is not named stays
     if kind in (LIST_MAP, SET):
         if not isinstance(right, list) or not (isinstance(left, list) or left is _ABSENT or left is None):
             return right

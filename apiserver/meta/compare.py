@@ -47,6 +47,12 @@ def _compare_values(label: str, shape: Shape, old: Any, new: Any, changed: Node,
     if kind == LEAF_SHAPE:
         changed[label] = LEAF
         return
+    # Null is a list or a map without anything, where the other side is one.
+    empty: Any = [] if kind in (LIST_MAP, SET) else {}
+    if old is None and new and isinstance(new, type(empty)):
+        old = empty
+    elif new is None and old and isinstance(old, type(empty)):
+        new = empty
     if kind in (LIST_MAP, SET):
         if isinstance(old, list) and isinstance(new, list):
             below = _compare_lists(shape, old, new)
@@ -76,17 +82,26 @@ def _compare_lists(shape: Shape, old: list[Any], new: list[Any]) -> tuple[Node, 
     for label, values in after.items():
         known = before.get(label)
         if known is None:
-            made = LEAF if shape.kind == SET or item.added is None else item.added(values[0])
-            changed[label] = made
+            changed[label] = _whole(shape, values)
         elif known != values:
             if len(known) == len(values) == 1:
                 _compare_values(label, item, known[0], values[0], changed, removed)
-            else:
-                changed[label] = LEAF  # items that stand twice are one value
+            elif len(known) > 1 and len(values) > 1:
+                changed[label] = LEAF
+            else:  # what stood twice becomes an item, or the other way round
+                changed[label], removed[label] = _whole(shape, values), _whole(shape, known)
     for label, values in before.items():
         if label not in after:
-            removed[label] = LEAF if shape.kind == SET or item.added is None else item.added(values[0])
+            removed[label] = _whole(shape, values)
     return changed, removed
+
+
+def _whole(shape: Shape, values: list[Any]) -> Node:
+    """An item that comes or goes. Items that stand twice are one value."""
+    item = shape.item
+    if len(values) > 1 or shape.kind == SET or item is None or item.added is None:
+        return LEAF
+    return item.added(values[0])
 
 
 def _by_label(shape: Shape, items: list[Any]) -> dict[str, list[Any]]:

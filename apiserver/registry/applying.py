@@ -77,13 +77,10 @@ async def apply_object(
 
 def check_configuration(config: Object, api_version: str, kind: str) -> None:
     """Raises BadRequest for a configuration of something else."""
-    said = config.get("apiVersion")
-    if said != api_version:
-        raise bad_request(
-            f"Incorrect version specified in apply patch. Specified patch version: {said or ''}, expected: {api_version}"
-        )
-    if config.get("kind") != kind:
-        raise bad_request(f"the kind in the patch ({config.get('kind')}) does not match the expected kind ({kind})")
+    said, said_kind = config.get("apiVersion"), config.get("kind")
+    if said != api_version or said_kind != kind:
+        group, _, version = str(said or "").rpartition("/")
+        raise bad_request(f"invalid object type: {group}/{version}, Kind={said_kind or ''}")
     if not isinstance(config.get("metadata") or {}, dict):
         raise bad_request("metadata of the patch must be a map")
 

@@ -44,8 +44,10 @@ TYPES = Types(
                 "ports": ["[Port]", {"l": "map", "m": ["port", "protocol"]}],
                 "paused": "boolean",
                 "text": "string",
+                "groups": ["[Group]", {"l": "map", "m": ["name"]}],
             }
         },
+        "Group": {"f": {"name": "string", "members": ["[string]", {"l": "set"}]}},
         "Thing": {
             "f": {
                 "apiVersion": "string",
@@ -223,6 +225,66 @@ def test_sets_are_joined():
     live = apply(live, thing(metadata={"name": "t"}))
     assert live["metadata"]["finalizers"] == ["b"]
     assert owned(live) == {("two", "Apply"): {"f:metadata": {"f:finalizers": {'v:"b"': {}}}}}
+
+
+def groups(**members):
+    return thing(
+        spec={"groups": [{"name": name, **({"members": list(each)} if each else {})} for name, each in members.items()]}
+    )
+
+
+def shown(live):
+    return {group["name"]: "".join(group.get("members", [])) for group in live["spec"]["groups"]}
+
+
+def test_what_hangs_below_an_item_goes_with_it():
+    live = apply({}, groups(a="", b="c"))
+    live = apply(live, groups(a="b"), "two")
+    live = update(live, spec={"groups": [{"name": "a", "members": ["b"]}, {"name": "b", "members": ["c", "d"]}]})
+    live = apply(live, groups(a=""))
+    assert shown(live) == {"a": "b"}
+    assert ("other", "Update") not in owned(live)
+
+
+def test_an_item_that_another_holds_stays_with_what_others_put_below():
+    live = apply({}, groups(a="", b="c"))
+    live = apply(live, groups(b="d"), "two")
+    live = update(live, spec={"groups": [{"name": "a"}, {"name": "b", "members": ["c", "d", "e"]}]})
+    live = apply(live, groups(a=""))
+    assert shown(live) == {"a": "", "b": "de"}
+
+
+def test_null_leaves_what_others_have_put_into_a_map():
+    live = apply({}, thing(spec={"text": "a"}))
+    live = update(live, spec={"text": "a", "replicas": 1})
+    for spec in (None, {}):
+        after = apply(live, thing(spec=spec))
+        assert after["spec"] == {"replicas": 1}
+        assert owned(after) == {("one", "Apply"): {"f:spec": {}}, ("other", "Update"): {"f:spec": {"f:replicas": {}}}}
+
+
+def test_maps_without_a_schema_grow_and_go_as_others_do():
+    free = shape_of(TYPES.get("raw"), is_custom=True)
+
+    def step(live, config, name, *, is_update=False):
+        if not is_update:
+            obj, entries = apply_configuration(free, live, config, writer(name, reset={}))
+        else:
+            entries = update_entries(free, live, config, writer(name, reset={}))
+            obj = config
+        return {**obj, "metadata": {"managedFields": entries}}
+
+    live = step({}, {"a": {"b": None}, "c": {"d": None}}, "one")
+    live = step(live, {"a": None, "c": {"d": None}}, "two")
+    live = step(live, {"a": {"b": {"c": None}}, "c": {"d": {"e": None}}}, "x", is_update=True)
+    live = step(live, {"a": {"b": {"c": {"d": None}}}, "c": {"d": {"e": {"f": None}}}}, "y", is_update=True)
+    live = step(live, {}, "one")
+    assert live["c"] == {"d": {"e": {"f": None}}} and not live["a"]
+    assert owned(live) == {
+        ("two", "Apply"): {"f:a": {}, "f:c": {".": {}, "f:d": {}}},
+        ("x", "Update"): {"f:c": {"f:d": {"f:e": {}}}},
+        ("y", "Update"): {"f:c": {"f:d": {"f:e": {"f:f": {}}}}},
+    }
 
 
 def test_atomic_values_are_owned_whole():

@@ -57,7 +57,9 @@ def test_one_change_is_decoded_as_if_everything_was(path):
         assert outcome(lambda obj: decode_changed(obj, pod, POD), part) == wanted, value
 
 
-@given(st.lists(st.tuples(st.sampled_from([path for path in PATHS if len(path) > 1]), st.sampled_from(VALUES)), max_size=3))
+@given(
+    st.lists(st.tuples(st.sampled_from([path for path in PATHS if len(path) > 1]), st.sampled_from(VALUES)), max_size=3)
+)
 def test_several_changes(changes):
     pod = find_type("core.v1.Pod")
     obj: Any = copy.deepcopy(POD)

@@ -107,7 +107,7 @@ async def test_apply_takes_yaml(api):
 @pytest.mark.parametrize(
     ("path", "change", "status", "message"),
     [
-        ("c?fieldManager=x", {"apiVersion": "v2"}, 400, "Incorrect version specified in apply patch. Specified patch version: v2, expected: v1"),  # noqa: E501
+        ("c?fieldManager=x", {"apiVersion": "v2"}, 400, "invalid object type: /v2, Kind=ConfigMap"),  # noqa: E501
         ("c?fieldManager=x", {"metadata": {"name": "other"}}, 400, "the name of the object (other) does not match the name on the URL (c)"),  # noqa: E501
         ("c?fieldManager=x", {"metadata": {}}, 400, "the name of the object (c based on URL) was undeterminable: name must be provided"),  # noqa: E501
         ("c?fieldManager=x", {"bogus": 1}, 500, "failed to create typed patch object (/c; /v1, Kind=ConfigMap): .bogus: field not declared in schema"),  # noqa: E501

@@ -127,7 +127,9 @@ async def test_ports_of_a_service_merge_by_port(api):
         (MERGE, {"metadata": {"name": "other"}}, 400, "the name of the object (other) does not match the name on the URL (c)"),
         (MERGE, {"metadata": {"namespace": "other"}}, 400, "the namespace of the provided object does not match"),
         (MERGE, {"metadata": {"resourceVersion": "1"}}, 409, "the object has been modified"),
-        (MERGE, {"data": {"a": 1}}, 400, "ConfigMap in version"),
+        (MERGE, {"data": {"a": 1}}, 422, ' "" is invalid: patch: Invalid value: "{\\"kind'),
+        (MERGE, {"data": {"a": 1}}, 422, ": json: cannot unmarshal number into Go struct field ConfigMap.data"),
+        (STRATEGIC, {"data": {"a": 1, "b": None}}, 422, 'patch: Invalid value: "map[data:map[a:1 b:<nil>]]": json: cannot'),
         (MERGE, {"metadata": {"uid": "x"}}, 409, "Precondition failed: UID in precondition: x"),
     ],
 )  # fmt: skip
@@ -136,6 +138,15 @@ async def test_patches_that_are_refused(api, type, body, status, message):
     answer = await api.call("PATCH", f"{CONFIGMAPS}/c", body, type=type)
     assert answer[0] == status, answer
     assert message in answer[1]["message"]
+
+
+async def test_strict_patches_are_refused_as_invalid(api):
+    await api.ok("POST", CONFIGMAPS, {"metadata": {"name": "c"}, "data": {"a": "1"}})
+    path = f"{CONFIGMAPS}/c?fieldValidation=Strict"
+    status, error = await api.call("PATCH", path, {"bogus": 1}, type=MERGE)
+    assert (status, error["reason"]) == (422, "Invalid")
+    assert error["message"].endswith(': strict decoding error: unknown field "bogus"')
+    assert error["details"]["causes"][0]["field"] == "patch"
 
 
 async def test_a_put_creates_what_may_be_created_so(api):

@@ -6,6 +6,7 @@ from apiserver.http.answers import LIST_FORMS, READ_FORMS, answer, answer_page, 
 from apiserver.http.messages import Object, Request, Response
 from apiserver.http.query import check_list_options, parse_bool, parse_revision, parse_selection, parse_wanted
 from apiserver.http.routes import Target
+from apiserver.http.shaping import encode_ahead
 from apiserver.http.watching import open_watch
 from apiserver.registry import Registry
 
@@ -27,6 +28,7 @@ async def list_or_watch(registry: Registry, request: Request, target: Target) ->
         response = await open_watch(registry, target.resource, selection, query, wanted)
         return warned(response, target.resource, [])
     page = await registry.list(target.resource, target.namespace, parse_wanted(query), accepts=selection.accepts_inside)
+    await encode_ahead(target.resource, page.items, wanted)
     metadata: Object = {"resourceVersion": str(page.revision)}
     if page.token:
         metadata["continue"] = page.token

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 import yaml
 
 from apiserver.errors import StatusError
-from apiserver.http.media import JSON, PROTOBUF, YAML, negotiate
+from apiserver.http.media import JSON, PROTOBUF, YAML, Wanted, negotiate
+from apiserver.http.shaping import encode_ahead
+from apiserver.kinds import catalog
 from apiserver.protobuf import decode_message, decode_object, encode_message, encode_object, open_envelope, wrap
+from apiserver.storage import Stored, encode_value
 
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 FORMS = ("", "Table", "PartialObjectMetadataList", "PartialObjectMetadata")
@@ -243,3 +248,25 @@ async def test_definitions_of_custom_resources_come_in_protobuf(http):
     assert made["spec"]["versions"][0]["schema"]["openAPIV3Schema"] == schema
     status, as_json, _ = await http.call("GET", f"{path}/hats.example.com")
     assert as_json["spec"] == made["spec"]
+
+
+async def test_long_lists_are_encoded_in_steps():
+    resource = catalog.find("", "v1", "configmaps")
+    assert resource is not None
+    value = encode_value({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}})
+    items = [Stored(b"/registry/configmaps/default/a", value, revision) for revision in range(1, 452)]
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    task = asyncio.create_task(others())
+    await encode_ahead(resource, items, Wanted(media=PROTOBUF))
+    task.cancel()
+    assert turns >= 1
+    assert [stored.message is not None for stored in items] == [True] * 400 + [
+        False
+    ] * 51  # the rest with the list itself

@@ -15,6 +15,7 @@ import typer
 from apiserver.cli import access_flags, serving_flags
 from apiserver.cli.parts import SigningFiles, run_controllers, run_nodes, run_scheduler, run_serve
 from apiserver.cli.up import UpOptions, run_up
+from kvcluster.client import TlsConfig
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
@@ -87,6 +88,9 @@ def serve(
     service_account_key_file: access_flags.KeyFiles = [],  # noqa: B006
     service_account_max_token_expiration: access_flags.MaxTokenExpiration = 0,
     api_audiences: access_flags.ApiAudiences = "",
+    etcd_cafile: access_flags.EtcdCaFile = "",
+    etcd_certfile: access_flags.EtcdCertFile = "",
+    etcd_keyfile: access_flags.EtcdKeyFile = "",
     insecure: access_flags.Insecure = False,
     service_cluster_ip_range: serving_flags.Networks = "10.96.0.0/16",
     service_node_port_range: serving_flags.NodePorts = "30000-32767",
@@ -106,7 +110,8 @@ def serve(
     config = serving_flags.build_config(
         host, port, access, service_cluster_ip_range, service_node_port_range, disable_admission_plugins
     )
-    raise typer.Exit(run_serve(etcd_servers, config, admin_kubeconfig, log_level))
+    store_tls = TlsConfig(etcd_cafile, etcd_certfile, etcd_keyfile)
+    raise typer.Exit(run_serve(etcd_servers, store_tls, config, admin_kubeconfig, log_level))
 
 
 @app.command()

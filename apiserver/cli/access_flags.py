@@ -35,6 +35,9 @@ MaxTokenExpiration = Annotated[
     int, typer.Option("--service-account-max-token-expiration", min=0, help="Seconds; 0 = no limit of our own.")
 ]
 ApiAudiences = Annotated[str, typer.Option(help="Who tokens are for, with commas. Default: the issuer.")]
+EtcdCaFile = Annotated[str, typer.Option("--etcd-cafile", help="Whose certificates the store must show (https).")]
+EtcdCertFile = Annotated[str, typer.Option("--etcd-certfile", help="What is shown to the store.")]
+EtcdKeyFile = Annotated[str, typer.Option("--etcd-keyfile", help="Its private key.")]
 Insecure = Annotated[
     bool, typer.Option("--insecure", help="Listen on other than loopback addresses without TLS and authorization.")
 ]

@@ -23,6 +23,7 @@ from apiserver.errors import StatusError
 from apiserver.nodes import Fleet, StageError, load_stages
 from apiserver.scheduler import PluginError, Scheduler, SchedulerConfig, check_config, parse_config, with_plugins
 from apiserver.server import ApiServer
+from kvcluster.client import TlsConfig
 from kvcluster.errors import KvClusterError
 
 KNOWN_ERRORS = (KvClusterError, StatusError, ServerUnreachableError, KubeconfigError, OSError, TimeoutError)
@@ -46,12 +47,14 @@ def load_scheduler_config(path: Path | None, plugins: Sequence[str]) -> Schedule
         raise UsageError(str(cause)) from cause
 
 
-def run_serve(etcd_servers: str, config: ApiServerConfig, admin_kubeconfig: Path | None, log_level: str) -> int:
+def run_serve(
+    etcd_servers: str, store_tls: TlsConfig, config: ApiServerConfig, admin_kubeconfig: Path | None, log_level: str
+) -> int:
     async def command(stop: asyncio.Event) -> int:
         endpoints = [url.strip() for url in etcd_servers.split(",") if url.strip()]
         if not endpoints:
             raise UsageError("--etcd-servers: name at least one URL")
-        store = await kvcluster.connect(endpoints)
+        store = await kvcluster.connect(endpoints, tls=store_tls)
         try:
             server = ApiServer(config, store)
         except ValueError as cause:

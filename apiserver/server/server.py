@@ -34,6 +34,7 @@ SHUTDOWN_S = 0.5
 STORE_CHECK_S = 2.0
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Who listens on all addresses is reached, from here, on this one."""
+HANDSHAKE_S = 10.0
 CERTIFICATE_CHECK_S = 10.0
 """How often it is looked whether the serving certificate was replaced."""
 
@@ -89,7 +90,9 @@ class ApiServer:
             await self._custom.start()
             self._web = HttpServer(self._pipeline)
             context = None if tls is None else tls.context
-            self._listener = await asyncio.get_running_loop().create_server(self._web, sock=listening, ssl=context)
+            self._listener = await asyncio.get_running_loop().create_server(
+                self._web, sock=listening, ssl=context, ssl_handshake_timeout=None if context is None else HANDSHAKE_S
+            )
         except BaseException:
             listening.close()
             await self.stop()

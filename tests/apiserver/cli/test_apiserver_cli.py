@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from apiserver.pki import issue_client, issue_serving, make_authority, write_pair
 
 ROOT = Path(__file__).resolve().parents[3]
 WEB = str(ROOT / "examples/web.yaml")
@@ -129,3 +132,35 @@ async def test_an_open_api_server_is_not_served_to_the_network(tmp_path: Path):
     _, said = await process.communicate()
     assert process.returncode != 0
     assert b"serve TLS and authorize by RBAC (--tls --authorization-mode RBAC), or say --insecure" in said
+
+
+async def test_an_api_server_comes_to_a_store_that_wants_certificates(tmp_path: Path):
+    authority = make_authority()
+    write_pair(tmp_path, "ca", authority)
+    write_pair(tmp_path, "store", issue_serving(authority, ["127.0.0.1"]))
+    write_pair(tmp_path, "client", issue_client(authority, "apiserver"))
+    files = {name: str(tmp_path / name) for name in ("ca.crt", "store.crt", "store.key", "client.crt", "client.key")}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"https://127.0.0.1:{probe.getsockname()[1]}"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    store = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kvcluster", "serve", "--listen-client-urls", url, "--advertise-client-urls", url,
+        "--cert-file", files["store.crt"], "--key-file", files["store.key"], "--trusted-ca-file", files["ca.crt"],
+        "--client-cert-auth", "--listen-peer-urls", "http://127.0.0.1:0", cwd=tmp_path, env=environment,
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    server = await start(
+        tmp_path, "serve", "--etcd-servers", url, "--port", "0", "--etcd-cafile", files["ca.crt"],
+        "--etcd-certfile", files["client.crt"], "--etcd-keyfile", files["client.key"],
+    )  # fmt: skip
+    assert server.stdout is not None and server.stderr is not None
+    try:
+        async with asyncio.timeout(60):
+            line = await server.stdout.readline()
+        assert line.startswith(b"serving on http://127.0.0.1:"), (await server.stderr.read()).decode()
+    finally:
+        for process in (server, store):
+            if process.returncode is None:
+                process.kill()
+            await process.wait()

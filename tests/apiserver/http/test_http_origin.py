@@ -17,11 +17,18 @@ def test_clients_are_taken(host):
     check_origin({"host": host})
 
 
+@pytest.mark.parametrize("origin", ["http://localhost:8001", "http://127.0.0.1:8001", "http://[::1]:1", "https://a.localhost"])
+def test_pages_of_this_machine_are_taken(origin):
+    check_origin({"host": "127.0.0.1:6443", "origin": origin})
+
+
 @pytest.mark.parametrize(
     "headers",
     [
         {"host": "127.0.0.1:6443", "origin": "https://evil.example"},
-        {"host": "127.0.0.1:6443", "origin": "http://127.0.0.1:8080"},
+        {"host": "127.0.0.1:6443", "origin": "http://192.0.2.1"},
+        {"host": "127.0.0.1:6443", "origin": "http://[evil"},
+        {"host": "127.0.0.1:6443", "origin": "http://127.0.0.1.evil.example"},
         {"host": "127.0.0.1:6443", "origin": "null"},
         {"host": "evil.example:6443"},
         {"host": "evil.example:6443", "origin": "http://evil.example:6443"},

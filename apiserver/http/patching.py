@@ -45,9 +45,10 @@ def read_patch(kind: str, body: bytes, schema: Type | None) -> Patch:
     if kind == "json":
         operations = parse_json(body, not_a_patch)
         return Patch(lambda old: json_patch(old, operations), ())
-    decoded = decode_patch(body)
     if kind == "strategic":
+        decoded = decode_patch(body, bad_request)
         return Patch(lambda old: strategic_merge(old, decoded.obj, schema), decoded.duplicates, decoded.obj)
+    decoded = decode_patch(body, not_a_patch)
     return Patch(lambda old: merge_patch(old, decoded.obj), decoded.duplicates)
 
 

@@ -12,7 +12,7 @@ expected, in the API server's words.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -76,13 +76,13 @@ def decode_json(body: bytes, kind: str = "object", *, max_bytes: int = MAX_BODY_
     return Decoded(value)
 
 
-def decode_patch(body: bytes) -> Decoded:
-    """Parses a merge or strategic patch. Raises BadRequest in the words for patches, or RequestEntityTooLarge."""
+def decode_patch(body: bytes, refuse: Callable[[str], Exception]) -> Decoded:
+    """Parses a merge or strategic patch. Raises what `refuse(why)` makes, or RequestEntityTooLarge."""
     _check_size(body, MAX_BODY_BYTES)
-    value = parse_json(body, not_a_patch)
+    value = parse_json(body, lambda why: refuse(why.removeprefix(_PARSE_ERROR)))
     if not isinstance(value, dict):
         name = _JSON_NAMES[type(value)]
-        raise not_a_patch(f"json: cannot unmarshal {name} into Go value of type map[string]interface {{}}")
+        raise refuse(f"json: cannot unmarshal {name} into Go value of type map[string]interface {{}}")
     if _may_have_duplicates(body, value):
         found, places = _find_duplicates(body)
         return Decoded(value, tuple(found), places)

@@ -109,8 +109,7 @@ def _authority(folder: Path | None) -> Pair:
 
 def _serving(authority: Pair, folder: Path | None, host: str) -> Pair:
     names = [*CLUSTER_NAMES, socket.gethostname()]
-    if host not in ("0.0.0.0", "::", ""):
-        names.append(host)
+    names += _own_addresses() if host in ("0.0.0.0", "::", "") else [host]
     found = find_pair(folder, "apiserver") if folder else None
     if found is not None and covers(found, names):
         return found
@@ -118,6 +117,15 @@ def _serving(authority: Pair, folder: Path | None, host: str) -> Pair:
     if folder is not None:
         write_pair(folder, "apiserver", made)
     return made
+
+
+def _own_addresses() -> list[str]:
+    """Those that this machine's name stands for; without any it is reached by its name."""
+    try:
+        found = socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return list(dict.fromkeys(str(address[0]).partition("%")[0] for *_, address in found))
 
 
 def _load(context: ssl.SSLContext, pair: Pair) -> None:

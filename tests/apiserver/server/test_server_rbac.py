@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from apiserver.auth import ADMIN_USER, ANONYMOUS_USER, User
-from apiserver.config import AccessConfig
+from apiserver.config import AccessConfig, ApiServerConfig
+from apiserver.server import ApiServer
 from tests.apiserver.server.conftest import ask
 
 RBAC = AccessConfig(authorization_modes=("RBAC",))
@@ -171,9 +172,6 @@ async def test_what_one_may_is_answered_with_its_reason(server):
 
 
 async def test_a_second_server_on_the_store_changes_nothing(server):
-    from apiserver.config import ApiServerConfig
-    from apiserver.server import ApiServer
-
     _, before = await ask(server, ADMIN_USER, "GET", f"{GROUP}/clusterroles")
     second = ApiServer(ApiServerConfig(access=RBAC), server._kv)
     await second.start()
@@ -222,3 +220,31 @@ async def test_whatever_asks_for_a_watch_is_authorized_as_one(server):
     assert (await ask(server, ADA, "GET", path))[0] == 200
     for text in ("1", "true", "T", "yes"):
         assert (await ask(server, ADA, "GET", f"{path}?watch={text}"))[0] == 403
+
+
+async def test_roles_are_known_while_the_watch_is_lost_and_anew_after_it(server):
+    await make(server, "clusterroles", role("reader", rule(["list"], "", ["pods"])))
+    await make(server, "clusterrolebindings", binding("readers", "ClusterRole", "reader", "ada"))
+    assert (await ask(server, ADA, "GET", PODS))[0] == 200
+    for plural in ("roles", "clusterroles", "rolebindings", "clusterrolebindings"):
+        cache = await server.registry.cache(server.registry.catalog.find("rbac.authorization.k8s.io", "v1", plural))
+        cache.lose()
+    assert (await ask(server, ADA, "GET", PODS))[0] == 200, "what was known last"
+    await make(server, "namespaces/default/rolebindings", binding("b", "ClusterRole", "reader", "eve"))
+    eve = User("eve", groups=("system:authenticated",))
+    assert (await ask(server, eve, "GET", PODS))[0] == 200, "what came after it"
+    await ask(server, ADMIN_USER, "DELETE", f"{GROUP}/clusterrolebindings/readers")
+    await heard(server)
+    assert (await ask(server, ADA, "GET", PODS))[0] == 403
+
+
+async def test_what_one_server_writes_another_on_the_store_goes_by(server):
+    second = ApiServer(ApiServerConfig(access=RBAC), server._kv)
+    await second.start()
+    try:
+        await make(server, "clusterroles", role("reader", rule(["list"], "", ["pods"])))
+        await make(server, "clusterrolebindings", binding("readers", "ClusterRole", "reader", "ada"))
+        await heard(second)
+        assert (await ask(second, ADA, "GET", PODS))[0] == 200
+    finally:
+        await second.stop()

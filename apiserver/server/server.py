@@ -75,13 +75,14 @@ class ApiServer:
         listening = _bind(config.host, config.port)
         try:
             host, port = listening.getsockname()[:2]
-            tls = self._build_tls()
+            place = self._place(host, port)
+            tls = self._build_tls(place)
             scheme = "http" if tls is None else "https"
             self._pipeline = Pipeline(
                 self._registry, f"{host}:{port}", self._is_store_up, self._access.gate, scheme=scheme,
                 in_flight=InFlight(config.max_requests_in_flight, config.max_mutating_in_flight),
             )  # fmt: skip
-            await bootstrap(self._catalog, self._registry, self._kv, self._place(host, port))
+            await bootstrap(self._catalog, self._registry, self._kv, place)
             await self._access.bootstrap(self._kv, b"" if self._identity is None else self._identity.client_ca)
             # Before anybody lists: a watch from a list's revision must find the cache there already.
             stored = [resource for resource in self._catalog.resources() if not resource.is_virtual]
@@ -138,13 +139,13 @@ class ApiServer:
         """For the administrator's kubeconfig; after the start."""
         return self._access.credentials(self._identity)
 
-    def _build_tls(self) -> Any:
+    def _build_tls(self, place: Place) -> Any:
         """None for plain HTTP, which loads no cryptography."""
         if not self._config.access.serves_tls:
             return None
         from apiserver.server.tls import ServerTls
 
-        tls = ServerTls(self._config.access, self._config.host)
+        tls = ServerTls(self._config.access, self._config.host, place.service_address)
         self._identity = tls.identity
         return tls
 

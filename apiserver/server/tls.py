@@ -38,7 +38,6 @@ CLUSTER_NAMES = (
     "kubernetes.default.svc",
     "kubernetes.default.svc.cluster.local",
     "localhost",
-    "10.96.0.1",
     "127.0.0.1",
     "::1",
 )
@@ -47,8 +46,11 @@ CLUSTER_NAMES = (
 class ServerTls:
     """`context` for the socket. `check_files` now and then takes certificates that were replaced."""
 
-    def __init__(self, config: AccessConfig, host: str) -> None:
-        """Raises OSError, PkiError or ssl.SSLError for files that cannot be used."""
+    def __init__(self, config: AccessConfig, host: str, service_address: str = "10.96.0.1") -> None:
+        """service_address: of the service kubernetes.default.
+
+        Raises OSError, PkiError or ssl.SSLError for files that cannot be used.
+        """
         self._files: tuple[str, str] | None = None
         folder = Path(config.cert_dir) if config.cert_dir else None
         authority = None
@@ -59,7 +61,7 @@ class ServerTls:
         else:
             authority = _authority(folder)
             ca = authority.certificate
-            serving = _serving(authority, folder, host)
+            serving = _serving(authority, folder, host, service_address)
         client_ca = Path(config.client_ca_file).read_bytes() if config.client_ca_file else ca if authority else b""
         self.identity = Identity(ca, client_ca)
         if authority is not None:
@@ -107,8 +109,8 @@ def _authority(folder: Path | None) -> Pair:
     return made
 
 
-def _serving(authority: Pair, folder: Path | None, host: str) -> Pair:
-    names = [*CLUSTER_NAMES, socket.gethostname()]
+def _serving(authority: Pair, folder: Path | None, host: str, service_address: str) -> Pair:
+    names = [*CLUSTER_NAMES, service_address, socket.gethostname()]
     names += _own_addresses() if host in ("0.0.0.0", "::", "") else [host]
     found = find_pair(folder, "apiserver") if folder else None
     if found is not None and covers(found, names):

@@ -76,7 +76,14 @@ def decode_json(body: bytes, kind: str = "object", *, max_bytes: int = MAX_BODY_
     return Decoded(value)
 
 
-def decode_patch(body: bytes, refuse: Callable[[str], Exception]) -> Decoded:
+_PARSE_ERROR = "couldn't get version/kind; json parse error: "
+
+
+def not_a_patch(why: str) -> Exception:
+    return bad_request(f"error decoding patch: {why.removeprefix(_PARSE_ERROR)}")
+
+
+def decode_patch(body: bytes, refuse: Callable[[str], Exception] = not_a_patch) -> Decoded:
     """Parses a merge or strategic patch. Raises what `refuse(why)` makes, or RequestEntityTooLarge."""
     _check_size(body, MAX_BODY_BYTES)
     value = parse_json(body, lambda why: refuse(why.removeprefix(_PARSE_ERROR)))
@@ -87,13 +94,6 @@ def decode_patch(body: bytes, refuse: Callable[[str], Exception]) -> Decoded:
         found, places = _find_duplicates(body)
         return Decoded(value, tuple(found), places)
     return Decoded(value)
-
-
-def not_a_patch(why: str) -> Exception:
-    return bad_request(f"error decoding patch: {why.removeprefix(_PARSE_ERROR)}")
-
-
-_PARSE_ERROR = "couldn't get version/kind; json parse error: "
 
 
 def decode_yaml(body: bytes, kind: str = "object", *, max_bytes: int = MAX_BODY_BYTES) -> Decoded:

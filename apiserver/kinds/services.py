@@ -1,6 +1,6 @@
 """Services: the defaults of each type, what survives an update, and the rules of ports.
 
-Cluster addresses and node ports are allocated by admission, not here; here they are kept over updates and mirrored
+Families, cluster addresses and node ports are given by the registry, not here; here they are kept over updates and mirrored
 between the singular and the plural field.
 
 Source: Kubernetes pkg/apis/core/v1/defaults.go, pkg/registry/core/service, pkg/apis/core/validation.
@@ -56,7 +56,7 @@ def defaults(service: Object) -> None:
 
 def prepare_create(service: Object) -> None:
     service["status"] = {"loadBalancer": {}}
-    _set_families(service["spec"])
+    _mirror_address(service["spec"])
 
 
 def prepare_update(service: Object, old: Object) -> None:
@@ -73,7 +73,7 @@ def prepare_update(service: Object, old: Object) -> None:
         _keep_node_ports(spec, before)
     if spec.get("healthCheckNodePort", 0) == 0 and _needs_health_port(spec) and _needs_health_port(before):
         _copy(spec, before, "healthCheckNodePort")
-    _set_families(spec)
+    _mirror_address(spec)
 
 
 def _drop_of_old_type(spec: Object, before: Object) -> None:
@@ -119,13 +119,11 @@ def _needs_health_port(spec: Object) -> bool:
     return spec.get("type") == LOAD_BALANCER and spec.get("externalTrafficPolicy") == "Local"
 
 
-def _set_families(spec: Object) -> None:
-    """Single stack, of the address's family; the address itself stands in both of its fields."""
+def _mirror_address(spec: Object) -> None:
+    """The first address stands in both of its fields."""
     if spec["type"] == EXTERNAL_NAME:
         return
     if spec.get("clusterIP") and not spec.get("clusterIPs"):
         spec["clusterIPs"] = [spec["clusterIP"]]
     elif spec.get("clusterIPs") and not spec.get("clusterIP"):
         spec["clusterIP"] = spec["clusterIPs"][0]
-    set_missing(spec, "ipFamilies", ["IPv6" if ":" in spec.get("clusterIP", "") else "IPv4"])
-    set_missing(spec, "ipFamilyPolicy", "SingleStack")

@@ -153,6 +153,10 @@ class ServiceAllocation:
         if _is_headless(spec):
             spec["clusterIP"], spec["clusterIPs"] = HEADLESS, spec.get("clusterIPs") or [HEADLESS]
             reservation.left_addresses = had
+            if spec.get("selector"):
+                self._set_families(service, before)
+            else:
+                self._set_families_of_nobody(spec)
             return
         self._set_families(service, before)
         if any(family not in ("IPv4", "IPv6") for family in spec["ipFamilies"]):
@@ -197,6 +201,15 @@ class ServiceAllocation:
         if policy in ("PreferDualStack", "RequireDualStack"):
             families += [family for family in known if family not in families]
         spec["ipFamilies"], spec["ipFamilyPolicy"] = families, policy
+
+    def _set_families_of_nobody(self, spec: Object) -> None:
+        """Headless and without a selector: its endpoints are somebody else's, and may be of any family."""
+        default = f"IPv{self._networks[0].version}"
+        families = list(spec.get("ipFamilies") or [default])
+        policy = spec.get("ipFamilyPolicy")
+        if len(families) == 1 and policy != "SingleStack":
+            families.append("IPv6" if families[0] == "IPv4" else "IPv4")
+        spec["ipFamilies"], spec["ipFamilyPolicy"] = families, policy or "RequireDualStack"
 
     async def _take_address(self, service: Object, text: str, dry_run: bool, reservation: Reservation) -> None:
         """An address that was asked for. What is no address is left to validation."""

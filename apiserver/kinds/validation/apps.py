@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from apiserver.errors import Cause
 from apiserver.kinds.metadata import update_validator, validate_labels, validator
-from apiserver.kinds.validation.claims import claim_spec
 from apiserver.kinds.validation.pod_spec import lasting_template, pod_template
 from apiserver.kinds.validation.selecting import label_selector, parse_selector
 from apiserver.kinds.validation.values import Object, at_most_all, choice, not_negative, share, share_number, unchanged
@@ -119,10 +118,6 @@ def _stateful_set(stateful_set: Object) -> list[Cause]:
     causes += not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
     causes += not_negative("spec.ordinals.start", (spec.get("ordinals") or {}).get("start"))
     causes += _selected_template(spec, "StatefulSet", "empty selector is invalid for statefulset")
-    for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
-        where = f"spec.volumeClaimTemplates[{index}]"
-        causes += validate_labels((claim.get("metadata") or {}).get("labels") or {}, f"{where}.metadata.labels")
-        causes += claim_spec(claim.get("spec") or {}, f"{where}.spec")
     return causes
 
 

@@ -7,7 +7,7 @@ from base64 import b64decode
 from apiserver.errors import Cause
 from apiserver.kinds.metadata import update_validator, validate_finalizer, validate_labels, validator
 from apiserver.kinds.validation.placement import TAINT_EFFECTS, tolerations
-from apiserver.kinds.validation.resources import resource_list, resource_name
+from apiserver.kinds.validation.resources import resource_amount, resource_list, resource_name
 from apiserver.kinds.validation.values import (
     NOT_NEGATIVE,
     Object,
@@ -63,7 +63,8 @@ def _node(node: Object) -> list[Cause]:
             causes.append(cause._replace(message=f"{cause.message}: taints must be unique by key and effect pair"))
         seen.add((key, effect))
     for field in ("capacity", "allocatable"):
-        causes += resource_list(status.get(field) or {}, f"status.{field}", resource_name)
+        for name, amount in (status.get(field) or {}).items():  # nodes name what they like
+            causes += resource_amount(f"status.{field}[{name}]", name, amount)
     networks = spec.get("podCIDRs") or []
     for index, text in enumerate(networks):
         causes += cidr(f"spec.podCIDRs[{index}]", text)

@@ -97,8 +97,10 @@ def _without_priority(pod: dict[str, Any]) -> None:
 
 
 def _without_allocations(service: dict[str, Any]) -> None:
-    """Cluster addresses and node ports are allocated at admission."""
+    """Families, cluster addresses and node ports are given by the registry."""
     spec = service["spec"]
+    for field in ("ipFamilies", "ipFamilyPolicy"):
+        spec.pop(field, None)
     if spec.get("clusterIP", "None") != "None":
         del spec["clusterIP"], spec["clusterIPs"]
     for port in spec.get("ports", ()):

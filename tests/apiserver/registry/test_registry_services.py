@@ -167,6 +167,9 @@ async def test_headless_services_hold_nothing(servers):
     client, _ = servers
     made = await client.create("services", service("h", clusterIP="None"))
     assert made["spec"]["clusterIPs"] == ["None"]
+    assert (made["spec"]["ipFamilies"], made["spec"]["ipFamilyPolicy"]) == (["IPv4", "IPv6"], "RequireDualStack")
+    ours = await client.create("services", service("o", clusterIP="None", selector={"a": "b"}))
+    assert (ours["spec"]["ipFamilies"], ours["spec"]["ipFamilyPolicy"]) == (["IPv4"], "SingleStack")
     assert list((await addresses(client)).values()) == ["kubernetes"]
 
 

@@ -21,7 +21,7 @@ from apiserver.admission import (
     service_account,
     storage_in_use,
 )
-from apiserver.admission.attributes import CREATE, DELETE, UPDATE, Attributes, Plugin
+from apiserver.admission.attributes import CREATE, DELETE, UPDATE, Attributes, Chain, Plugin
 
 PLUGINS: tuple[Plugin, ...] = (
     namespace_lifecycle.PLUGIN,
@@ -53,6 +53,7 @@ __all__ = [
     "PLUGINS",
     "UPDATE",
     "Attributes",
+    "Chain",
     "Plugin",
     "certificates",
     "role_escalation",

@@ -7,7 +7,7 @@ there too, and then nothing after it is asked. Deletions are only validated: the
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
 from apiserver.auth import LOOPBACK_USER, User
@@ -15,6 +15,9 @@ from apiserver.errors import Cause, StatusError, forbidden
 from apiserver.kinds import Resource
 
 CREATE, UPDATE, DELETE = "CREATE", "UPDATE", "DELETE"
+
+MAX_REMEMBERED = 1000
+"""Resources whose steps a chain keeps in mind."""
 
 Find = Callable[[str, str, str], Awaitable[dict[str, Any] | None]]
 """find(resource, namespace, name): an object as it is now. resource: "pods", "storageclasses.storage.k8s.io"."""
@@ -39,10 +42,38 @@ class Attributes(NamedTuple):
     dry_run: bool = False
 
 
+Step = Callable[[Attributes], Awaitable[None]]
+
+
 class Plugin(NamedTuple):
+    """resources: those it has something to say about, "pods" or "ingresses.networking.k8s.io"; none named: all."""
+
     name: str
-    mutate: Callable[[Attributes], Awaitable[None]] | None = None
-    validate: Callable[[Attributes], Awaitable[None]] | None = None
+    mutate: Step | None = None
+    validate: Step | None = None
+    resources: tuple[str, ...] = ()
+
+
+class Chain:
+    """Plugins in their order, and for each resource the steps that are of interest to it, found once."""
+
+    def __init__(self, plugins: Iterable[Plugin]) -> None:
+        self._plugins = tuple(plugins)
+        self._steps: dict[Resource, tuple[tuple[Step, ...], tuple[Step, ...]]] = {}
+
+    def steps(self, resource: Resource) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+        """(those that mutate, those that validate)"""
+        found = self._steps.get(resource)
+        if found is None:
+            name = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
+            asked = [plugin for plugin in self._plugins if not plugin.resources or name in plugin.resources]
+            if len(self._steps) >= MAX_REMEMBERED:
+                self._steps.clear()  # custom resources come and go
+            found = self._steps[resource] = (
+                tuple(plugin.mutate for plugin in asked if plugin.mutate is not None),
+                tuple(plugin.validate for plugin in asked if plugin.validate is not None),
+            )
+        return found
 
 
 def is_about(attributes: Attributes, plural: str, group: str = "") -> bool:

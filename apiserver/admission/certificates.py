@@ -53,7 +53,7 @@ def build_plugin(allows: Callable[[Access], bool], now_s: Callable[[], float]) -
         text = f'user not permitted to {verb} requests with signerName "{signer}"'
         raise forbidden(GROUP, PLURAL, attributes.name, text)
 
-    return Plugin("Certificates", mutate=mutate, validate=validate)
+    return Plugin("Certificates", mutate, validate, (f"{PLURAL}.{GROUP}",))
 
 
 def _is_request(attributes: Attributes) -> bool:

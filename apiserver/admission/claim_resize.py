@@ -37,4 +37,4 @@ def _class_name(claim: dict[str, Any]) -> str:
     return annotations.get(BETA_CLASS) or find_field(claim, "spec.storageClassName") or ""
 
 
-PLUGIN = Plugin("PersistentVolumeClaimResize", validate=_validate)
+PLUGIN = Plugin("PersistentVolumeClaimResize", validate=_validate, resources=("persistentvolumeclaims",))

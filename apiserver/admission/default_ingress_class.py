@@ -22,4 +22,4 @@ async def _mutate(attributes: Attributes) -> None:
         ingress.setdefault("spec", {})["ingressClassName"] = found["metadata"]["name"]
 
 
-PLUGIN = Plugin("DefaultIngressClass", mutate=_mutate)
+PLUGIN = Plugin("DefaultIngressClass", mutate=_mutate, resources=("ingresses.networking.k8s.io",))

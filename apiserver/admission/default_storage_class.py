@@ -22,4 +22,4 @@ async def _mutate(attributes: Attributes) -> None:
         claim.setdefault("spec", {})["storageClassName"] = found["metadata"]["name"]
 
 
-PLUGIN = Plugin("DefaultStorageClass", mutate=_mutate)
+PLUGIN = Plugin("DefaultStorageClass", mutate=_mutate, resources=("persistentvolumeclaims",))

@@ -25,4 +25,4 @@ async def _mutate(attributes: Attributes) -> None:
         ]
 
 
-PLUGIN = Plugin("DefaultTolerationSeconds", mutate=_mutate)
+PLUGIN = Plugin("DefaultTolerationSeconds", mutate=_mutate, resources=("pods",))

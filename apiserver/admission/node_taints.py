@@ -15,4 +15,4 @@ async def _mutate(attributes: Attributes) -> None:
         taints.append(dict(TAINT))
 
 
-PLUGIN = Plugin("TaintNodesByCondition", mutate=_mutate)
+PLUGIN = Plugin("TaintNodesByCondition", mutate=_mutate, resources=("nodes",))

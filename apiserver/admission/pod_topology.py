@@ -22,4 +22,4 @@ async def _mutate(attributes: Attributes) -> None:
         pod["metadata"]["labels"] = {**(pod["metadata"].get("labels") or {}), **said}
 
 
-PLUGIN = Plugin("PodTopologyLabels", mutate=_mutate)
+PLUGIN = Plugin("PodTopologyLabels", mutate=_mutate, resources=("pods",))

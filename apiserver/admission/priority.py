@@ -66,4 +66,4 @@ async def _validate(attributes: Attributes) -> None:
             raise refuse(attributes, f"PriorityClass {name} is already marked as default. Only one default can exist")
 
 
-PLUGIN = Plugin("Priority", _mutate, _validate)
+PLUGIN = Plugin("Priority", _mutate, _validate, ("pods", CLASSES))

@@ -73,7 +73,7 @@ def build_plugin(
     def _may(attributes: Attributes, verb: str, plural: str, name: str) -> bool:
         return allows(Access(attributes.user, verb, GROUP, plural, attributes.namespace, name, version="v1"))
 
-    return Plugin("RoleEscalation", validate=validate)
+    return Plugin("RoleEscalation", None, validate, tuple(f"{each}.{GROUP}" for each in (*ROLES, *BINDINGS)))
 
 
 def _subjects(obj: dict[str, Any]) -> list[Any]:

@@ -58,4 +58,4 @@ def _place(attributes: Attributes, spec: Object, scheduling: Object) -> None:
         spec["tolerations"] = tolerations
 
 
-PLUGIN = Plugin("RuntimeClass", mutate=_mutate)
+PLUGIN = Plugin("RuntimeClass", mutate=_mutate, resources=("pods",))

@@ -50,7 +50,7 @@ def build_plugin(sleep: Sleep = asyncio.sleep) -> Plugin:
         if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
             spec["imagePullSecrets"] = [dict(secret) for secret in account["imagePullSecrets"]]
 
-    return Plugin("ServiceAccount", mutate=mutate)
+    return Plugin("ServiceAccount", mutate=mutate, resources=("pods",))
 
 
 PLUGIN = build_plugin()

@@ -21,4 +21,4 @@ async def _mutate(attributes: Attributes) -> None:
             finalizers.append(finalizer)
 
 
-PLUGIN = Plugin("StorageObjectInUseProtection", mutate=_mutate)
+PLUGIN = Plugin("StorageObjectInUseProtection", mutate=_mutate, resources=tuple(FINALIZERS))

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-from apiserver.admission import CREATE, DELETE, PLUGINS, UPDATE, Attributes, Plugin
+from apiserver.admission import CREATE, DELETE, PLUGINS, UPDATE, Attributes, Chain, Plugin
 from apiserver.errors import (
     Cause,
     StatusError,
@@ -83,7 +83,7 @@ class Registry:
         """Raises ValueError for service ranges that cannot be."""
         self.clock = clock
         self._kv = kv
-        self._plugins = plugins
+        self._chain = Chain(plugins)
         self._random = Random(seed)
         self._watch_limits = watch_limits
         self._feed = Feed(kv)
@@ -114,7 +114,7 @@ class Registry:
 
     def admit_with(self, plugins: Sequence[Plugin]) -> None:
         """Another admission chain: some plugins need the registry, so they are made after it."""
-        self._plugins = plugins
+        self._chain = Chain(plugins)
 
     async def stop(self) -> None:
         """Every watch ends, and no new one begins."""
@@ -460,14 +460,12 @@ class Registry:
         )  # fmt: skip
 
     async def _mutate(self, attributes: Attributes) -> None:
-        for plugin in self._plugins:
-            if plugin.mutate is not None:
-                await plugin.mutate(attributes)
+        for step in self._chain.steps(attributes.resource)[0]:
+            await step(attributes)
 
     async def _admit(self, attributes: Attributes) -> None:
-        for plugin in self._plugins:
-            if plugin.validate is not None:
-                await plugin.validate(attributes)
+        for step in self._chain.steps(attributes.resource)[1]:
+            await step(attributes)
 
     def _core_or_group(self, what: str) -> Resource | None:
         """what: "pods", "storageclasses.storage.k8s.io"."""

@@ -68,6 +68,10 @@ if __name__ == "__main__":
 
         profiler = cProfile.Profile()
         profiler.enable()
+    if os.environ.get("BENCH_NO_GC"):
+        import gc
+
+        gc.disable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(sys.argv[1], int(sys.argv[2]), [int(size) for size in sys.argv[3:]]))
     if profile:

@@ -274,12 +274,11 @@ class Registry:
 
     def _learn(self, resource: Resource, stored: Stored | None, obj: Object) -> Stored | None:
         """What was just written need not be decoded when it is read, or heard of. `obj` is nobody else's."""
-        if stored is not None:
-            stored.keep(obj)
-            cache = self._caches.get(resource.stored)
-            if cache is not None:
-                cache.learn(stored)
-        return stored
+        if stored is None:
+            return None
+        stored.keep(obj)
+        cache = self._caches.get(resource.stored)
+        return stored if cache is None else cache.learn(stored)
 
     async def _lease(self, resource: Resource) -> int:
         """Events live for an hour; one lease serves those of a minute (as Kubernetes does)."""

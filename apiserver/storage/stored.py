@@ -106,6 +106,12 @@ class Stored:
         obj["metadata"]["resourceVersion"] = str(self.revision)
         self._obj = obj
 
+    def slim(self) -> None:
+        """Gives back all but the text: a state that is over is hardly ever looked into again, and thousands are kept."""
+        self._obj = None
+        self._views = None
+        self.message = None
+
     def view(self, key: Hashable, convert: Callable[[dict[str, Any]], dict[str, Any]]) -> Stored:
         """The same state in another version, converted once. key: which; convert: private copy → whole object."""
         views = self._views

@@ -225,12 +225,20 @@ class WatchCache:
         self._pages[namespace] = page
         return page
 
-    def learn(self, stored: Stored) -> None:
-        """The outcome of a write, for when the feed brings it: it need not be decoded and spliced again."""
+    def learn(self, stored: Stored) -> Stored:
+        """The outcome of a write, whether the feed has brought it already or will: it need not be decoded and spliced again.
+
+        -> the one to go on with.
+        """
+        known = self._objects.get(stored.key)
+        if known is not None and known.revision == stored.revision:
+            known.keep(stored.obj)
+            return known
         if self._is_listed and stored.revision > self.changed_revision:
             if len(self._learned) >= MAX_LEARNED:
                 self._learned.clear()
             self._learned[stored.key] = stored
+        return stored
 
     # ---- watchers ----
 
@@ -345,12 +353,14 @@ class WatchCache:
         if self._pages:
             self._pages.clear()
         change = Change(revision, now, before)
-        self._remember(change)
         self._publish(change)
+        self._remember(change)
 
     def _remember(self, change: Change) -> None:
         ring, limits = self._ring, self._limits
         ring.append(change)
+        if change.before is not None:
+            change.before.slim()  # its text is enough for who comes late
         self._ring_bytes += change.size_bytes
         while len(ring) > limits.ring or self._ring_bytes > limits.ring_bytes:
             oldest = ring.popleft()

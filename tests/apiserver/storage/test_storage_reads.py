@@ -266,3 +266,35 @@ async def test_the_writers_own_object_is_not_decoded_again(store, cache, monkeyp
 
 def test_the_feed_is_a_feed_of_one_prefix():
     assert Feed.__init__.__defaults__ == (b"/registry/",)
+
+
+async def test_what_the_feed_brought_first_is_given_the_writers_object(store, cache):
+    obj = {"kind": "Thing", "apiVersion": "v1", "metadata": {"name": "a"}}
+    made = await store.create("ns", "a", encode_value(obj))
+    heard = await find_one(cache, "ns", "a")
+    assert heard is not made
+    made.keep(obj)
+    assert cache.learn(made) is heard
+    assert heard.obj is obj
+
+
+async def test_a_state_that_is_over_keeps_its_text_alone(store, cache):
+    """Thousands are kept for watchers that come late; decoded they would be five times as large."""
+    made = await store.create("ns", "a", value("a", x=1))
+    before = await find_one(cache, "ns", "a")
+    assert before.obj["x"] == 1
+    await store.replace(made, value("a", x=2))
+    await find_one(cache, "ns", "a")
+    assert before._obj is None
+    assert before.obj["x"] == 1, "and can be decoded again"
+
+
+async def test_a_list_is_made_once_for_all_who_read_it_while_nothing_changes(store, cache):
+    made = await store.create("ns", "a", value("a"))
+    first, second = await read_page(cache, "ns", None), await read_page(cache, "ns", None)
+    assert first.items is second.items
+    assert first.shared is second.shared
+    await store.replace(made, value("a", x=1))
+    third = await read_page(cache, "ns", None)
+    assert third.shared is not first.shared
+    assert names(third) == ["a"] and third.items[0].obj["x"] == 1

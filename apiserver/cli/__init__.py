@@ -1,4 +1,4 @@
-"""The `apiserver` command: up, serve, scheduler, controllers, nodes, version.
+"""The `apiserver` command: up, serve, scheduler, controllers, nodes, kubeconfig, version.
 
 This file holds the flags and nothing else; cli/up.py is what `up` does, cli/parts.py runs one part alone. A wrong flag
 ends with exit code 2, a failure with 1, each with one line that says what to do; Ctrl-C and SIGTERM end everything
@@ -154,6 +154,20 @@ def nodes(
 ) -> None:
     """Run simulated nodes alone against any API server."""
     raise typer.Exit(run_nodes(kubeconfig, count, stages, log_level))
+
+
+@app.command(name="kubeconfig")
+def kubeconfig_of(
+    server: Annotated[str, typer.Option(help="URL of the API server, https://…")],
+    cert_dir: Annotated[Path, typer.Option(help="Where the API server keeps its authority (its --cert-dir).")],
+    user: Annotated[str, typer.Option(help="Who it is for.")],
+    group: Annotated[list[str], typer.Option(help="A group of theirs; may be said several times.")] = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(help="Where to write it. Default: the terminal.")] = None,
+) -> None:
+    """Make a kubeconfig for somebody, with a client certificate."""
+    from apiserver.cli.user_kubeconfig import run_kubeconfig  # cryptography is loaded for this alone
+
+    raise typer.Exit(run_kubeconfig(server, cert_dir, user, group, out))
 
 
 def main() -> None:

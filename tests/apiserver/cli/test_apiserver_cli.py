@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 import socket
@@ -13,7 +14,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
+from apiserver.auth import find_certificate_user
 from apiserver.pki import issue_client, issue_serving, make_authority, write_pair
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -164,3 +168,20 @@ async def test_an_api_server_comes_to_a_store_that_wants_certificates(tmp_path: 
             if process.returncode is None:
                 process.kill()
             await process.wait()
+
+
+async def test_a_kubeconfig_is_made_for_anybody(tmp_path: Path):
+    arguments = ("kubeconfig", "--server", "https://127.0.0.1:6443", "--cert-dir", str(tmp_path), "--user", "ada")
+    process = await start(tmp_path, *arguments)
+    _, said = await process.communicate()
+    assert process.returncode == 2 and b"there is no ca.crt" in said
+    write_pair(tmp_path, "ca", make_authority())
+    process = await start(tmp_path, *arguments, "--group", "dev")
+    printed, _ = await process.communicate()
+    user = yaml.safe_load(printed)["users"][0]["user"]
+    pem = base64.b64decode(user["client-certificate-data"])
+    found = find_certificate_user(x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER))
+    assert (found.name, found.groups) == ("ada", ("dev",))
+    process = await start(tmp_path, *arguments, "--out", str(tmp_path / "kubeconfig"))
+    assert await process.wait() == 0
+    assert (tmp_path / "kubeconfig").stat().st_mode & 0o077 == 0

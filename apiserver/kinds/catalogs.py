@@ -42,7 +42,7 @@ GROUP_ORDER = (
 class Catalog:
     """Raises ValueError for two resources of one name."""
 
-    __slots__ = ("_by_kind", "_by_plural", "_group_versions", "_groups", "_resources", "documents")
+    __slots__ = ("_by_group_version", "_by_kind", "_by_plural", "_groups", "_resources", "documents")
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self._resources = tuple(resources)
@@ -51,34 +51,16 @@ class Catalog:
         if len(self._by_plural) != len(self._resources) or len(self._by_kind) != len(self._resources):
             raise ValueError("a catalog has two resources of the same name")
         self._groups = _order_groups(self._resources)
-        self._group_versions = frozenset((r.group, r.version) for r in self._resources)
+        self._by_group_version: dict[tuple[str, str], list[Resource]] = {}
+        for resource in sorted(self._resources, key=lambda r: r.plural):
+            self._by_group_version.setdefault((resource.group, resource.version), []).append(resource)
         self.documents: dict[str, object] = {}  # made by discovery and openapi, once each
 
-    def joined_by(self, others: Iterable[Resource], previous: Catalog) -> Catalog:
-        """This catalog and more: custom resources. What stands in a group version of this one is left out.
-
-        previous: documents of group versions that are the same there need not be made again.
-        """
-        taken = {(resource.group, resource.version) for resource in self._resources}
-        more = [resource for resource in others if (resource.group, resource.version) not in taken]
+    def joined_by(self, others: Iterable[Resource]) -> Catalog:
+        """This catalog and more: custom resources. What stands in a group version of this one is left out."""
+        more = [resource for resource in others if not self.serves(resource.group, resource.version)]
         more.sort(key=lambda resource: (resource.group, version_order(resource.version), resource.plural))
-        made = Catalog((*self._resources, *more))
-        made.documents.update(previous._documents_shared_with(made))
-        return made
-
-    def _documents_shared_with(self, other: Catalog) -> dict[str, object]:
-        """Documents are named "<what>/<group>/<version>" where they are about a group version alone."""
-        same = {
-            f"/{group}/{version}"
-            for group, versions in self._groups
-            for version in versions
-            if self.resources(group, version) == other.resources(group, version)
-        }
-        return {
-            key: document
-            for key, document in self.documents.items()
-            if key.count("/") == 2 and key[key.index("/") :] in same
-        }
+        return Catalog((*self._resources, *more))
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
         return self._by_plural.get((group, version, plural))
@@ -88,23 +70,24 @@ class Catalog:
 
     def serves(self, group: str, version: str) -> bool:
         """Whether a group version has any resource. Asked for every request."""
-        return (group, version) in self._group_versions
+        return (group, version) in self._by_group_version
 
     def resources(self, group: str | None = None, version: str | None = None) -> Sequence[Resource]:
         """All resources, or those of a group (version), in the order of their names."""
-        chosen = [
+        if group is not None and version is not None:
+            return tuple(self._by_group_version.get((group, version), ()))
+        return [
             resource
-            for resource in self._resources
-            if (group is None or resource.group == group) and (version is None or resource.version == version)
+            for name, versions in self._groups
+            if group is None or name == group
+            for each in sorted(versions)
+            if version is None or each == version
+            for resource in self._by_group_version[name, each]
         ]
-        return sorted(chosen, key=lambda r: (self._place(r.group), r.version, r.plural))
 
     def groups(self) -> Sequence[tuple[str, tuple[str, ...]]]:
         """(group, versions), the core group "" first, then Kubernetes' order; the first version is preferred."""
         return self._groups
-
-    def _place(self, group: str) -> int:
-        return next(index for index, (name, _) in enumerate(self._groups) if name == group)
 
 
 def _order_groups(resources: Sequence[Resource]) -> list[tuple[str, tuple[str, ...]]]:

@@ -23,6 +23,7 @@ from apiserver.kinds.custom import (
     DELETION_DONE,
     DELETION_GOES_ON,
     FINALIZER,
+    Names,
     accept_names,
     approval_condition,
     as_terminating,
@@ -65,6 +66,8 @@ class CustomResources:
         self._definitions = definitions
         self._declared: dict[str, tuple[Any, list[Resource]]] = {}  # uid: what it depends on, resources
         self._structural: dict[str, tuple[int, Object | None]] = {}  # uid: generation, condition NonStructuralSchema
+        self._published: dict[str, str] = {}  # uid: the resourceVersion that is served
+        self._settled: dict[str, str] = {}  # uid: the resourceVersion in which nothing is left to say of it
         self._changed = asyncio.Event()
         self._is_over = False
         self._task: asyncio.Task[None] | None = None
@@ -153,13 +156,18 @@ class CustomResources:
         return format_time(self._registry.clock.now_s())
 
     def _statuses(self, definitions: list[Object]) -> dict[str, Object]:
-        """By uid. Names go to who was there first: each is seen beside the statuses decided so far."""
-        decided: dict[str, Object] = {each["metadata"]["uid"]: each for each in definitions}
+        """By uid. Names go to who was there first: each is seen beside the names that are taken by then."""
+        taken: dict[str, Names] = {}
+        for definition in definitions:
+            names = taken.setdefault(definition["spec"]["group"], Names())
+            names.take(definition["metadata"]["uid"], (definition.get("status") or {}).get("acceptedNames") or {})
         made: dict[str, Object] = {}
         for definition in sorted(definitions, key=_age):
-            uid, group = definition["metadata"]["uid"], definition["spec"]["group"]
-            others = [each for key, each in decided.items() if key != uid and each["spec"]["group"] == group]
-            status = accept_names(definition, others, self._now())
+            metadata = definition["metadata"]
+            if self._settled.get(metadata["uid"]) == metadata["resourceVersion"]:
+                made[metadata["uid"]] = definition["status"]
+                continue
+            status = accept_names(definition, taken[definition["spec"]["group"]], self._now())
             for type, condition in (
                 ("KubernetesAPIApprovalPolicyConformant", approval_condition(definition)),
                 ("NonStructuralSchema", self._structural_condition(definition)),
@@ -168,9 +176,11 @@ class CustomResources:
                     remove_condition(status, type)
                 else:
                     set_condition(status, condition, self._now())
-            made[uid] = status
-            decided[uid] = {**definition, "status": status}
+            made[metadata["uid"]] = status
+            if status == definition.get("status") and is_true(definition, "NamesAccepted"):
+                self._settled[metadata["uid"]] = metadata["resourceVersion"]
         self._structural = {uid: found for uid, found in self._structural.items() if uid in made}
+        self._settled = {uid: version for uid, version in self._settled.items() if uid in made}
         return made
 
     def _structural_condition(self, definition: Object) -> Object | None:
@@ -211,18 +221,24 @@ class CustomResources:
             if not is_true(definition, "Established"):
                 continue
             metadata, status = definition["metadata"], definition["status"]
+            known, version = self._declared.get(metadata["uid"]), metadata["resourceVersion"]
+            if known is not None and self._published.get(metadata["uid"]) == version:
+                declared[metadata["uid"]] = known
+                continue
             depends_on = (definition["spec"], status["acceptedNames"], bool(metadata.get("deletionTimestamp")))
-            known = self._declared.get(metadata["uid"])
             if known is None or known[0] != depends_on:
                 known = (depends_on, _declare(definition, depends_on, known))
             declared[metadata["uid"]] = known
+            if self._settled.get(metadata["uid"]) == version:
+                self._published[metadata["uid"]] = version  # nothing of it will change in this version
+        self._published = {uid: version for uid, version in self._published.items() if uid in declared}
         if declared.keys() == self._declared.keys() and all(
             declared[uid] is self._declared[uid] for uid in declared
         ):
             return False
         self._declared = declared
         served = [resource for _, resources in declared.values() for resource in resources]
-        gone = self._registry.serve(self._builtin.joined_by(served, self._registry.catalog))
+        gone = self._registry.serve(self._builtin.joined_by(served))
         for cache in gone:
             await cache.stop()
         # A watch from a list's revision must find the cache there already.

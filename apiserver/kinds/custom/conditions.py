@@ -1,6 +1,6 @@
 """What a server says of a definition: whether its names are accepted, whether it is served, whether it is going away.
 
-    accept_names(definition, others)   the status that it should have, seen beside the other definitions of its group
+    accept_names(definition, taken, now)   the status that it should have, seen beside the names that are taken in its group
 
 Names belong to whoever had them first (acceptedNames); a definition whose names are partly taken keeps the rest, is not
 established if it was not yet, and stays established if it was. Texts: apiextensions' naming and establishing controllers.
@@ -81,16 +81,43 @@ def remove_condition(status: Object, type: str) -> None:
         status["conditions"] = kept
 
 
-def accept_names(definition: Object, others: Iterable[Object], now: str) -> Object:
-    """A new status for the definition. others: the other definitions of its group."""
+class Names:
+    """The names of a group that are taken, and by which definition (its uid)."""
+
+    __slots__ = ("_owners",)
+
+    def __init__(self, definitions: Iterable[Object] = ()) -> None:
+        self._owners: dict[tuple[str, str], str] = {}
+        for definition in definitions:
+            self.take(definition["metadata"].get("uid", ""), (definition.get("status") or {}).get("acceptedNames") or {})
+
+    def take(self, uid: str, names: Object) -> None:
+        for field, _, among in _SINGLE_NAMES:
+            for name in _listed(names.get(field)):
+                self._owners.setdefault((among, name), uid)
+
+    def is_taken(self, among: str, name: str, uid: str) -> bool:
+        """By another."""
+        return self._owners.get((among, name), uid) != uid
+
+
+def _listed(names: Any) -> list[str]:
+    return names if isinstance(names, list) else [names] if names else []
+
+
+def accept_names(definition: Object, taken: Names, now: str) -> Object:
+    """A new status for the definition. What it is given joins `taken`."""
+    uid = definition["metadata"].get("uid", "")
     status: Object = deep_copy(definition.get("status") or {})
     requested, accepted = definition["spec"]["names"], dict(status.get("acceptedNames") or {})
-    taken = _taken(others)
     problem: Object | None = None
     for field, reason, among in _SINGLE_NAMES:
         wanted, had = requested.get(field), accepted.get(field)
-        names = wanted if isinstance(wanted, list) else [wanted] if wanted else []
-        conflicts = [f'"{name}" is already in use' for name in names if wanted != had and name in taken[among]]
+        conflicts = [
+            f'"{name}" is already in use'
+            for name in _listed(wanted)
+            if wanted != had and taken.is_taken(among, name, uid)
+        ]
         if conflicts:
             message = conflicts[0] if len(conflicts) == 1 else f"[{', '.join(conflicts)}]"
             problem = {"type": "NamesAccepted", "status": "False", "reason": reason, "message": message}
@@ -103,22 +130,12 @@ def accept_names(definition: Object, others: Iterable[Object], now: str) -> Obje
     else:
         accepted.pop("categories", None)
     status["acceptedNames"] = accepted
+    taken.take(uid, accepted)
     fine = {"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found"}
     set_condition(status, problem or fine, now)
     if not is_true({"status": status}, "Established"):
         set_condition(status, NOT_ACCEPTED if problem else ESTABLISHED, now)
     return status
-
-
-def _taken(others: Iterable[Object]) -> dict[str, set[str]]:
-    resources: set[str] = set()
-    kinds: set[str] = set()
-    for other in others:
-        names = (other.get("status") or {}).get("acceptedNames") or {}
-        resources.update(name for name in (names.get("plural"), names.get("singular")) if name)
-        resources.update(names.get("shortNames") or ())
-        kinds.update(name for name in (names.get("kind"), names.get("listKind")) if name)
-    return {"resources": resources, "kinds": kinds}
 
 
 def structural_condition(definition: Object) -> Object | None:

@@ -8,7 +8,7 @@ import pytest
 
 from apiserver.errors import StatusError
 from apiserver.kinds import decode_object
-from apiserver.kinds.custom import accept_names, declare_custom, is_true
+from apiserver.kinds.custom import Names, accept_names, declare_custom, is_true
 from apiserver.kinds.groups.apiextensions import CUSTOM_RESOURCE_DEFINITIONS
 from apiserver.meta import deep_copy
 from tests.apiserver.customresources.conftest import definition, version
@@ -169,7 +169,7 @@ def _change(old: Any, **spec: Any) -> list[str]:
 
 def test_what_may_not_change():
     old = made(definition())
-    old["status"] = accept_names(old, [], NOW)
+    old["status"] = accept_names(old, Names(), NOW)
     assert is_true(old, "Established")
     names = old["spec"]["names"]
     assert _change(old, scope="Cluster") == ['spec.scope: Invalid value: "Cluster": field is immutable']
@@ -184,7 +184,7 @@ def test_what_may_not_change():
 
 def test_what_was_let_in_may_stay():
     old = made(with_schema(spec={"properties": {"a": {"type": "string"}}}))  # not structural
-    old["status"] = accept_names(old, [], NOW)
+    old["status"] = accept_names(old, Names(), NOW)
     assert _change(old, names={**old["spec"]["names"], "shortNames": ["w"]}) == []
     worse = with_schema(spec={"properties": {"a": {"type": "string"}, "b": {}}})["spec"]["versions"]
     assert [text.partition(":")[0] for text in _change(old, versions=worse)] == [
@@ -194,21 +194,22 @@ def test_what_was_let_in_may_stay():
 
 def test_names_are_taken_one_by_one():
     first = made(definition(names={"shortNames": ["w", "wd"]}))
-    first["status"] = accept_names(first, [], NOW)
+    first["metadata"]["uid"] = "1"
+    first["status"] = accept_names(first, Names(), NOW)
     second = made(definition(plural="wires", names={"shortNames": ["wd", "wi"], "kind": "Widget"}))
-    status = accept_names(second, [first], NOW)
+    status = accept_names(second, Names([first]), NOW)
     assert status["acceptedNames"] == {"plural": "wires", "kind": ""}  # the others are taken
     assert [(each["type"], each["status"]) for each in status["conditions"]] == [
         ("NamesAccepted", "False"),
         ("Established", "False"),
     ]
-    assert accept_names(second, [], NOW)["acceptedNames"]["shortNames"] == ["wd", "wi"]
+    assert accept_names(second, Names(), NOW)["acceptedNames"]["shortNames"] == ["wd", "wi"]
 
 
 def test_a_condition_keeps_its_time_while_it_says_the_same():
     first = made(definition())
-    first["status"] = accept_names(first, [], NOW)
-    again = accept_names(first, [], "2027-01-01T00:00:00Z")
+    first["status"] = accept_names(first, Names(), NOW)
+    again = accept_names(first, Names(), "2027-01-01T00:00:00Z")
     assert again == first["status"]
 
 
@@ -227,5 +228,5 @@ def test_formats_that_mean_nothing_are_warned_of():
 def test_versions_are_served_in_kubernetes_order():
     names = ("v1", "v2beta1", "v10", "foo", "v1alpha1", "v11beta2")
     body = made(definition(*(version(name, storage=name == "v1") for name in names)))
-    body["status"] = accept_names(body, [], NOW)
+    body["status"] = accept_names(body, Names(), NOW)
     assert [each.version for each in declare_custom(body)] == ["v10", "v1", "v11beta2", "v2beta1", "v1alpha1", "foo"]

@@ -4,6 +4,8 @@ fleet          pods come to life and go, as the stages say
 kubelets       the nodes themselves: registration, leases, Ready
 stages         how a pod lives, as data; the default set is in stages/*.yaml
 node_objects   what a node tells of itself
+readiness      readiness gates, and whether a status is still true
+container_logs what containers have said; served by kubelet_server
 addresses      which addresses nodes and pods have
 """
 

@@ -68,7 +68,10 @@ def build_status(name: str, index: int, shape: NodeShape, address: str, now_s: f
         "memory": shape.memory,
         "pods": str(shape.pods),
         "ephemeral-storage": shape.ephemeral_storage,
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
     }
+    handler = {"features": {"recursiveReadOnlyMounts": True, "userNamespaces": True}}
     # Identities of a machine, made from the node's place in the fleet so that a run can be repeated.
     identity = f"{index:032x}"
     return {
@@ -89,6 +92,9 @@ def build_status(name: str, index: int, shape: NodeShape, address: str, now_s: f
             "operatingSystem": "linux",
             "architecture": shape.arch,
         },
+        "images": [{"names": ["registry.k8s.io/pause:3.10.1"], "sizeBytes": 318731}],
+        "runtimeHandlers": [{"name": "", **handler}, {"name": "runc", **handler}],
+        "features": {"supplementalGroupsPolicy": True},
     }
 
 

@@ -6,6 +6,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from apiserver.meta import CronError, format_time, parse_schedule, parse_time
 
@@ -74,3 +76,39 @@ def test_what_is_no_schedule(schedule, said):
     with pytest.raises(CronError) as caught:
         parse_schedule(schedule)
     assert said in str(caught.value)
+
+
+# ---- the slow twin: minute by minute
+
+
+def _field(low: int, high: int):
+    number = st.integers(low, high)
+    span = st.tuples(number, number).map(lambda pair: f"{min(pair)}-{max(pair)}")
+    step = st.integers(1, 20)
+    stepped = st.tuples(st.one_of(st.just("*"), span), step).map(lambda pair: f"{pair[0]}/{pair[1]}")
+    return st.lists(st.one_of(number.map(str), span, stepped, st.just("*")), min_size=1, max_size=2).map(",".join)
+
+
+def _matches(schedule, at: datetime) -> bool:
+    of_month, of_week = at.day in schedule.days, at.isoweekday() % 7 in schedule.weekdays
+    day = (of_month or of_week) if schedule.either_day else (of_month and of_week)
+    return day and at.month in schedule.months and at.hour in schedule.hours and at.minute in schedule.minutes
+
+
+@given(
+    st.tuples(_field(0, 59), _field(0, 23), _field(1, 31), _field(1, 12), _field(0, 6)).map(" ".join),
+    st.integers(1_699_000_000, 1_735_000_000),
+    st.sampled_from(["", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_it_finds_what_looking_at_every_minute_finds(text, now_s, zone):
+    schedule = parse_schedule(text, zone)
+    found = schedule.next_after(now_s)
+    horizon_s = now_s + 3 * 86_400
+    minute = (now_s // 60 + 1) * 60
+    while minute <= horizon_s and not _matches(schedule, datetime.fromtimestamp(minute, schedule.zone)):
+        minute += 60
+    if minute <= horizon_s:
+        assert found == minute
+    else:
+        assert found is None or found > horizon_s

@@ -253,3 +253,64 @@ def test_what_is_said_of_a_device_goes_with_its_allocation():
     new = {"metadata": {"name": "x"}, "spec": {}, "status": {"devices": [device]}}
     claims.prepare_status_update(new, old)
     assert new["status"] == {}
+
+
+# Pods ---------------------------------------------------------------------------------------------------------------
+
+
+def _pod(**spec: Any) -> dict[str, Any]:
+    pod: dict[str, Any] = {
+        "metadata": {"name": "x", "labels": {"app": "web", "rev": "2"}},
+        "spec": {"containers": [{"name": "c", "image": "nginx:1"}], **spec},
+    }
+    pods = _find("v1 pods")
+    pods.defaults(pod)
+    pods.prepare_create(pod)
+    return pod
+
+
+def test_selectors_by_the_pods_own_labels_are_written_out():
+    term = {
+        "topologyKey": "zone",
+        "labelSelector": {"matchLabels": {"app": "web"}},
+        "matchLabelKeys": ["rev", "absent"],
+        "mismatchLabelKeys": ["app"],
+    }
+    spread = {"topologyKey": "zone", "labelSelector": {}, "matchLabelKeys": ["rev"]}
+    pod = _pod(
+        affinity={"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"podAffinityTerm": term}]}},
+        topologySpreadConstraints=[spread, {"topologyKey": "zone", "matchLabelKeys": ["rev"]}],
+    )
+    assert term["labelSelector"] == {
+        "matchLabels": {"app": "web"},
+        "matchExpressions": [
+            {"key": "rev", "operator": "In", "values": ["2"]},
+            {"key": "app", "operator": "NotIn", "values": ["web"]},
+        ],
+    }
+    first, second = pod["spec"]["topologySpreadConstraints"]
+    assert first["labelSelector"]["matchExpressions"] == [{"key": "rev", "operator": "In", "values": ["2"]}]
+    assert "labelSelector" not in second  # which matches nothing
+
+
+@pytest.mark.parametrize(
+    ("said", "profile"),
+    [
+        ("runtime/default", {"type": "RuntimeDefault"}),
+        ("unconfined", {"type": "Unconfined"}),
+        ("localhost/mine", {"type": "Localhost", "localhostProfile": "mine"}),
+        ("nonsense", None),
+    ],
+)
+def test_an_annotation_of_a_profile_becomes_a_field(said: str, profile: dict[str, Any] | None):
+    pod = _pod()
+    pod["metadata"]["annotations"] = {"container.apparmor.security.beta.kubernetes.io/c": said}
+    _find("v1 pods").prepare_create(pod)
+    assert (pod["spec"]["containers"][0].get("securityContext") or {}).get("appArmorProfile") == profile
+
+
+def test_a_pod_that_asks_as_a_whole_is_judged_as_a_whole():
+    both = {"cpu": "1", "memory": "1Gi"}
+    assert _pod(resources={"requests": both, "limits": both})["status"]["qosClass"] == "Guaranteed"
+    assert _pod(resources={"limits": {"cpu": "1"}})["status"]["qosClass"] == "Burstable"
+    assert _pod(resources={})["status"]["qosClass"] == "BestEffort"

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from random import Random
 
 from apiserver.errors import StatusError, bad_request
@@ -84,6 +84,7 @@ class Watch:
         self._outlet: Outlet | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_over = False
+        self.deliver: Callable[[Lines], bool] = _refuse
         if not awaits:
             self._subscribe()
 
@@ -128,14 +129,11 @@ class Watch:
             outlet.finish()
             return
         self._outlet = outlet
+        self.deliver = outlet.deliver  # hot: from the group to the socket without a stop here
         self._set_timer()
         self._subscriber.attach(self)
 
     # ---- the subscriber's Listener ----
-
-    def deliver(self, lines: Lines) -> bool:
-        assert self._outlet is not None
-        return self._outlet.deliver(lines)
 
     def over(self, error: StatusError | None) -> None:
         outlet = self._outlet
@@ -206,6 +204,11 @@ class Watch:
                 yield b"".join(pieces)
         finally:
             self.close()
+
+
+def _refuse(lines: Lines) -> bool:
+    """Nobody has attached itself yet."""
+    return False
 
 
 class _Queue:

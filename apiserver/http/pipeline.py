@@ -21,6 +21,7 @@ from apiserver.http.messages import Request, Response, json_response, text_respo
 from apiserver.http.metrics import CONTENT_TYPE, RequestMetrics, ServerCollector, render_metrics
 from apiserver.http.openapi import openapi
 from apiserver.http.origin import check_origin
+from apiserver.http.pretty import prettified, wants_pretty
 from apiserver.http.request_info import access_of
 from apiserver.http.resources import find_handler
 from apiserver.http.routes import Target, find_target
@@ -64,6 +65,10 @@ class Pipeline:
         )
 
     async def handle(self, request: Request) -> Response:
+        response = await self._handle(request)
+        return prettified(response) if wants_pretty(request) else response
+
+    async def _handle(self, request: Request) -> Response:
         try:
             if len(request.body) > MAX_BODY_BYTES:
                 raise too_large(f"Request entity too large: limit is {MAX_BODY_BYTES}")

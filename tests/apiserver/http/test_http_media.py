@@ -270,3 +270,24 @@ async def test_long_lists_are_encoded_in_steps():
     assert [stored.message is not None for stored in items] == [True] * 400 + [
         False
     ] * 51  # the rest with the list itself
+
+
+async def test_people_get_their_json_indented(http):
+    await http.make("a", k="v")
+    _, plain, _ = await raw(http, "GET", f"{CONFIGMAPS}/a")
+    assert b"\n" not in plain
+    for query, agent, indented in (
+        ("?pretty=true", "x", True),
+        ("?pretty=1", "x", True),
+        ("", "curl/8.0", True),
+        ("?pretty=false", "curl/8.0", False),
+        ("?pretty=yes", "curl/8.0", False),
+    ):
+        _, body, _ = await raw(http, "GET", f"{CONFIGMAPS}/a{query}", User_Agent=agent)
+        assert body.startswith(b'{\n  "kind": "ConfigMap"') is indented
+        _, listed, _ = await raw(http, "GET", f"{CONFIGMAPS}{query}", User_Agent=agent)
+        assert (b'\n  "items": [' in listed) is indented
+    _, body, _ = await raw(http, "GET", f"{CONFIGMAPS}/none?pretty=true")
+    assert body.startswith(b'{\n  "kind": "Status"')
+    _, body, content_type = await raw(http, "GET", f"{CONFIGMAPS}/a?pretty=true", Accept=PROTOBUF)
+    assert (content_type, body[:4]) == (PROTOBUF, b"k8s\x00")

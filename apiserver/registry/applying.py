@@ -39,6 +39,10 @@ async def apply_object(
         obj = deep_copy(obj)
         decode_object(obj, resource.schema, resource.version, resource.kind, field_validation="Ignore")
         metadata = obj.setdefault("metadata", {})
+        if not live and metadata.get("uid"):
+            why = f"uid mismatch: the provided object specified uid {metadata['uid']}, and no existing object was found"
+            raise conflict(resource.group, resource.plural, name, why)
+        _check_address(resource, metadata, namespace, name)
         if entries:
             metadata["managedFields"] = entries
         if writer.name == "kubectl":
@@ -56,23 +60,22 @@ async def apply_object(
             is_ours = details.get("name") == name and details.get("kind") == resource.plural
             if error.reason != "NotFound" or not is_ours or subresource:
                 raise
-        obj = change({})
-        metadata = obj["metadata"]
-        if metadata.get("uid"):
-            why = f"uid mismatch: the provided object specified uid {metadata['uid']}, and no existing object was found"
-            raise conflict(resource.group, resource.plural, name, why)
-        if not metadata.get("name"):
-            raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
-        if metadata["name"] != name:
-            raise bad_request(
-                f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
-            )
         try:
-            return await registry.create(resource, namespace, obj, options, keeps_entries=True), True
+            return await registry.create(resource, namespace, change({}), options, keeps_entries=True), True
         except StatusError as error:
             if error.reason != "AlreadyExists":
                 raise  # else somebody was faster, and there is something to apply to
     raise conflict(resource.group, resource.plural, name)
+
+
+def _check_address(resource: Resource, metadata: Object, namespace: str, name: str) -> None:
+    said = metadata.get("namespace")
+    if resource.namespaced and said and said != namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    if not metadata.get("name"):
+        raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+    if metadata["name"] != name:
+        raise bad_request(f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})")
 
 
 def check_configuration(config: Object, api_version: str, kind: str) -> None:

@@ -119,6 +119,13 @@ async def test_what_cannot_be_applied(api, path, change, status, message):
     assert (answer[0], answer[1]["message"]) == (status, message)
 
 
+async def test_an_object_cannot_be_applied_under_another_address(api):
+    await api.ok("POST", CONFIGMAPS, configmap(a="1"))
+    for metadata in ({"name": "other"}, {"name": "c", "namespace": "other"}):
+        status, error = await api.apply(f"{CONFIGMAPS}/c", {**configmap(), "metadata": metadata})
+        assert status == 400 and "does not match" in error["message"]
+
+
 async def test_force_is_for_apply_alone(api):
     await api.ok("POST", CONFIGMAPS, configmap())
     status, error = await api.call("PATCH", f"{CONFIGMAPS}/c?force=true", {"data": {}}, type=MERGE)

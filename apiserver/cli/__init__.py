@@ -29,6 +29,9 @@ Plugins = Annotated[
 SchedulerFile = Annotated[
     Path | None, typer.Option("--scheduler-config", help="A KubeSchedulerConfiguration file (see docs/scheduler.md).")
 ]
+LeaderElect = Annotated[
+    bool, typer.Option("--leader-elect", help="Work only while no other does, by the Lease that the real one uses.")
+]
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 
 
@@ -119,10 +122,12 @@ def scheduler(
     kubeconfig: Kubeconfig,
     scheduler_plugin: Plugins = [],  # noqa: B006
     scheduler_config: SchedulerFile = None,
+    leader_elect: LeaderElect = False,
     log_level: LogLevel = "warning",
 ) -> None:
     """Run the scheduler alone against any API server."""
-    raise typer.Exit(run_scheduler(kubeconfig, scheduler_config, scheduler_plugin, log_level))
+    code = run_scheduler(kubeconfig, scheduler_config, scheduler_plugin, log_level, leader_elect=leader_elect)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -136,11 +141,12 @@ def controllers(
     service_account_private_key_file: Annotated[
         Path | None, typer.Option(help="What the tokens of secrets are signed with. Default: none are made.")
     ] = None,
+    leader_elect: LeaderElect = False,
     log_level: LogLevel = "warning",
 ) -> None:
     """Run the controllers alone against any API server."""
     files = SigningFiles(cluster_signing_cert_file, cluster_signing_key_file, service_account_private_key_file)
-    raise typer.Exit(run_controllers(kubeconfig, only, files, log_level))
+    raise typer.Exit(run_controllers(kubeconfig, only, files, log_level, leader_elect=leader_elect))
 
 
 @app.command()

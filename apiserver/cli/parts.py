@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import yaml
 
 import kvcluster
 from apiserver.auth import KeyFileError, ServiceAccountTokens, SigningKeys
 from apiserver.cli.running import UsageError, run_command, run_until
-from apiserver.client import Client, HttpTransport, KubeconfigError, ServerUnreachableError, load_kubeconfig
+from apiserver.client import (
+    Client,
+    HttpTransport,
+    KubeconfigError,
+    LeaderElector,
+    ServerUnreachableError,
+    load_kubeconfig,
+)
 from apiserver.cluster import write_kubeconfig
 from apiserver.config import ApiServerConfig
 from apiserver.controllers import ControllerManager
@@ -75,7 +84,11 @@ def run_serve(
 
 
 def _run_client(
-    kubeconfig: Path, log_level: str, user_agent: str, start: Callable[[Client], Awaitable[Any]], *errors: type[Exception]
+    kubeconfig: Path,
+    log_level: str,
+    user_agent: str,
+    start: Callable[[Client], Awaitable[Any]],
+    *errors: type[Exception],
 ) -> int:
     async def command(stop: asyncio.Event) -> int:
         transport = HttpTransport.from_kubeconfig(load_kubeconfig(kubeconfig))
@@ -88,11 +101,30 @@ def _run_client(
     return run_command(command, log_level, *KNOWN_ERRORS, *errors)
 
 
-def run_scheduler(kubeconfig: Path, config: Path | None, plugins: Sequence[str], log_level: str) -> int:
-    async def start(client: Client) -> None:
-        await Scheduler(client, load_scheduler_config(config, plugins)).run()
+class LostLeadershipError(Exception):
+    """Another leads now; this process is to end, as kube-controller-manager does, and may be started again."""
 
-    return _run_client(kubeconfig, log_level, "kube-scheduler/kvcluster", start, PluginError)
+
+async def _lead(client: Client, name: str, elect: bool, run: Callable[[], Awaitable[None]]) -> None:
+    """Runs a part; with `elect` only while it holds the Lease kube-system/NAME, as the real component of that name does.
+
+    So one of ours and a real one can wait for each other.
+    """
+    if not elect:
+        await run()
+        return
+    await LeaderElector(client, name, f"{socket.gethostname()}_{uuid4()}").run(run)
+    raise LostLeadershipError(f"{name}: leader election lost")
+
+
+def run_scheduler(
+    kubeconfig: Path, config: Path | None, plugins: Sequence[str], log_level: str, *, leader_elect: bool = False
+) -> int:
+    async def start(client: Client) -> None:
+        scheduler = Scheduler(client, load_scheduler_config(config, plugins))
+        await _lead(client, "kube-scheduler", leader_elect, scheduler.run)
+
+    return _run_client(kubeconfig, log_level, "kube-scheduler/kvcluster", start, PluginError, LostLeadershipError)
 
 
 class SigningFiles(NamedTuple):
@@ -126,7 +158,9 @@ def _read_account_key(file: Path | None) -> Callable[[Any, str], str] | None:
         raise UsageError(str(cause)) from cause
 
 
-def run_controllers(kubeconfig: Path, names: str, files: SigningFiles, log_level: str) -> int:
+def run_controllers(
+    kubeconfig: Path, names: str, files: SigningFiles, log_level: str, *, leader_elect: bool = False
+) -> int:
     async def start(client: Client) -> None:
         wanted = [name.strip() for name in names.split(",") if name.strip()]
         signing, sign_account_token = _read_authority(files), _read_account_key(files.account_key)
@@ -137,9 +171,9 @@ def run_controllers(kubeconfig: Path, names: str, files: SigningFiles, log_level
             )
         except ValueError as cause:
             raise UsageError(f"--controllers: {cause}") from cause
-        await manager.run()
+        await _lead(client, "kube-controller-manager", leader_elect, manager.run)
 
-    return _run_client(kubeconfig, log_level, "kube-controller-manager/kvcluster", start)
+    return _run_client(kubeconfig, log_level, "kube-controller-manager/kvcluster", start, LostLeadershipError)
 
 
 def run_nodes(kubeconfig: Path, count: int, stages: Path | None, log_level: str) -> int:

@@ -20,3 +20,14 @@ def default_secret(secret: Object) -> None:
         data = secret.setdefault("data", {})
         for key, text in texts.items():
             data[key] = b64encode(text.encode()).decode()
+
+
+def prepare_service_account(account: Object) -> None:
+    """A secret is named, and lives in the account's own namespace: nothing else of a reference is kept."""
+    secrets = account.get("secrets")
+    if secrets:
+        account["secrets"] = [{"name": secret["name"]} if secret.get("name") else {} for secret in secrets]
+
+
+def prepare_service_account_update(account: Object, old: Object) -> None:
+    prepare_service_account(account)

@@ -89,7 +89,9 @@ class Names:
     def __init__(self, definitions: Iterable[Object] = ()) -> None:
         self._owners: dict[tuple[str, str], str] = {}
         for definition in definitions:
-            self.take(definition["metadata"].get("uid", ""), (definition.get("status") or {}).get("acceptedNames") or {})
+            self.take(
+                definition["metadata"].get("uid", ""), (definition.get("status") or {}).get("acceptedNames") or {}
+            )
 
     def take(self, uid: str, names: Object) -> None:
         for field, _, among in _SINGLE_NAMES:

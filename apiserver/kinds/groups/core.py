@@ -153,6 +153,8 @@ SECRETS = declare(
 SERVICE_ACCOUNTS = declare(
     "v1 serviceaccounts",
     table=ONLY_AGE,
+    prepare_create=configuration.prepare_service_account,
+    prepare_update=configuration.prepare_service_account_update,
 )
 
 SERVICES = declare(

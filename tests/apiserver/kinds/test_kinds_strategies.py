@@ -228,6 +228,24 @@ def test_a_definition_remembers_every_version_it_stored():
     assert old["status"]["storedVersions"] == ["v1"]
 
 
+def test_a_local_api_service_is_available_at_once():
+    services = _find("apiregistration.k8s.io/v1 apiservices")
+    assert services.stamp is not None
+    service: dict[str, Any] = {"metadata": {"name": "v1.x.io"}, "spec": {"group": "x.io", "version": "v1"}}
+    services.prepare_create(service)
+    services.stamp(service, None, "2026-01-02T03:04:05Z")
+    (condition,) = service["status"]["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == ("Available", "True", "Local")
+    assert condition["lastTransitionTime"] == "2026-01-02T03:04:05Z"
+
+
+def test_an_account_names_secrets_and_nothing_else():
+    accounts = _find("v1 serviceaccounts")
+    account = {"metadata": {"name": "x"}, "secrets": [{"name": "s", "namespace": "other", "kind": "Secret"}]}
+    accounts.prepare_create(account)
+    assert account["secrets"] == [{"name": "s"}]
+
+
 def test_signing_and_approving_are_different_rights():
     requests = _find("certificates.k8s.io/v1 certificatesigningrequests")
     approved = {"type": "Approved", "status": "True"}

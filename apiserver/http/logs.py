@@ -2,8 +2,9 @@
 
     options (422) ─► container: the only one, or the one named (400) ─► node: none yet = an empty log ─► its kubelet ─► text/plain
 
-The kubelet is where the Node's annotation nodes.kvcluster/kubelet-url says; what it refuses is answered with its own text, as
-kube-apiserver does. It is spoken to in HTTP/1.0, one connection a log: the log ends when the connection does.
+The kubelet is where the Node's annotation nodes.kvcluster/kubelet-url says, on this machine: whoever may write nodes must not
+send the API server anywhere else. What it refuses is answered with its own text, as kube-apiserver does. It is spoken to in
+HTTP/1.0, one connection a log: the log ends when the connection does.
 exec, attach, port-forward and proxy are refused here too: nothing runs on a simulated node that one could talk to.
 Source of the texts: Kubernetes pkg/registry/core/pod (strategy.go, LogLocation) and pkg/apis/core/validation.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from ipaddress import ip_address
 from urllib.parse import quote, urlencode, urlsplit
 
 from apiserver.errors import Cause, StatusError, bad_request, internal_error, invalid
@@ -69,6 +71,10 @@ def _check_options(query: dict[str, str]) -> None:
         if query.get(field):
             try:
                 numbers[field] = int(query[field])
+                if abs(numbers[field]) >= 1 << 63:
+                    raise OverflowError
+            except OverflowError:
+                raise bad_request(f'strconv.ParseInt: parsing "{query[field]}": value out of range') from None
             except ValueError:
                 raise bad_request(f'strconv.ParseInt: parsing "{query[field]}": invalid syntax') from None
     causes: list[Cause] = []
@@ -121,9 +127,17 @@ async def _kubelet_url(registry: Registry, node: str) -> str:
     assert nodes is not None
     stored = await registry.get(nodes, "", node)
     url = (stored.obj["metadata"].get("annotations") or {}).get(KUBELET_URL, "")
-    if urlsplit(url).scheme != "http" or not urlsplit(url).hostname:
+    if not _is_local(url):
         raise internal_error(f"the node {node} does not say where its kubelet is (annotation {KUBELET_URL})")
     return url
+
+
+def _is_local(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "http" and ip_address(parts.hostname or "").is_loopback and parts.port is not None
+    except ValueError:
+        return False
 
 
 class KubeletStream:

@@ -170,3 +170,32 @@ async def test_a_pod_says_how_it_ends(client):
     assert (ended["exitCode"], ended["reason"], ended["message"]) == (3, "Error", "out of paper")
     assert [c["name"] for c in status["initContainerStatuses"]] == ["first", "beside"]
     assert await lines(client, container="c") == [STARTED]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://192.0.2.1:80", "https://127.0.0.1:1", "http://example.com", "file:///etc", "http://[::"]
+)
+async def test_a_node_cannot_send_the_server_elsewhere(client, url):
+    await add_pod(client)
+    patch = {"metadata": {"annotations": {"nodes.kvcluster/kubelet-url": url}}}
+    await client.patch("nodes", "node-0", patch)
+    code, text = await refusal(client)
+    assert code == 500 and "does not say where its kubelet is" in text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"sinceTime": "yesterday"},
+        {"sinceTime": "9999-99-99T00:00:00Z"},
+        {"tailLines": "many"},
+        {"limitBytes": "1e3"},
+        {"sinceSeconds": "9" * 40},
+        {"container": "a/../b"},
+        {"container": "\x00"},
+    ],
+)
+async def test_nonsense_is_refused_as_such(client, query):
+    await add_pod(client)
+    answer = await client.transport.request("GET", "/api/v1/namespaces/default/pods/p/log", query=list(query.items()))
+    assert 400 <= answer.status < 500, answer.body

@@ -35,17 +35,26 @@ def read_object(request: Request, resource: Resource, field_validation: str = WA
 
 
 def read_object_of(
-    request: Request, schema_name: str, group: str, version: str, kind: str, field_validation: str = WARN
+    request: Request,
+    schema_name: str,
+    group: str,
+    version: str,
+    kind: str,
+    field_validation: str = WARN,
+    also: tuple[str, ...] = (),
 ) -> Body:
-    """A body that is no resource of its own: a Binding, an Eviction, a Scale, a TokenRequest. Raises BadRequest …"""
+    """A body that is no resource of its own: a Binding, an Eviction, a Scale, a TokenRequest. Raises BadRequest …
+
+    also: other versions that mean the same.
+    """
     media = body_media(request.headers.get("content-type", ""))
     if media == PROTOBUF:
         obj = _decode(request.body, schema_name, kind)
-        check_said_type(obj, group, version, kind)
+        check_said_type(obj, group, version, kind, also)
         return Body(obj, [])
     schema = find_type(schema_name)
     return decode_body_of(
-        request.body, schema, group, version, kind, yaml=media == YAML, field_validation=field_validation
+        request.body, schema, group, version, kind, yaml=media == YAML, field_validation=field_validation, also=also
     )
 
 

@@ -98,7 +98,10 @@ async def post_binding_by_name(registry: Registry, request: Request, target: Tar
 
 async def post_eviction(registry: Registry, request: Request, target: Target) -> Response:
     options = write_options(request, "CreateOptions")
-    eviction = read_object_of(request, "policy.v1.Eviction", "policy", "v1", "Eviction", options.field_validation).obj
+    body = read_object_of(
+        request, "policy.v1.Eviction", "policy", "v1", "Eviction", options.field_validation, also=("v1beta1",)
+    )  # the kubectl of before 1.22 says v1beta1, and so does its drain
+    eviction = body.obj
     _check_namespace(target, eviction)
     await evict(registry, target.resource, target.namespace, target.name, eviction, options.options)
     return object_response(request, created(), 201)

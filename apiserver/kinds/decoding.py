@@ -73,11 +73,15 @@ def decode_body_of(
     yaml: bool = False,
     field_validation: str = WARN,
     is_custom: bool = False,
+    also: tuple[str, ...] = (),
 ) -> Body:
-    """Decodes a body of a type that is no resource of its own: Binding, Eviction, Scale. Raises BadRequest."""
+    """Decodes a body of a type that is no resource of its own: Binding, Eviction, Scale. Raises BadRequest.
+
+    also: other versions that mean the same.
+    """
     parsed = (decode_yaml if yaml else decode_json)(body, kind)
     obj = parsed.obj
-    check_said_type(obj, group, version, kind)
+    check_said_type(obj, group, version, kind, also)
     return Body(obj, decode_object(obj, schema, version, kind, parsed, field_validation, is_custom=is_custom))
 
 
@@ -147,10 +151,12 @@ def _decode(
         raise bad_request(f'{said_kind} in version "{version}" cannot be handled as a {kind}: {error}') from None
 
 
-def check_said_type(obj: dict[str, Any], group: str, version: str, kind: str) -> None:
+def check_said_type(obj: dict[str, Any], group: str, version: str, kind: str, also: tuple[str, ...] = ()) -> None:
     """Fills in apiVersion and kind. Raises BadRequest where the body says others."""
     expected = join_api_version(group, version)
     said_kind, said_version = obj.get("kind"), obj.get("apiVersion")
+    if said_version in [join_api_version(group, other) for other in also]:
+        said_version = expected
     said_kind = kind if said_kind in (None, "") else said_kind
     said_version = expected if said_version in (None, "") else said_version
     if not isinstance(said_kind, str) or not isinstance(said_version, str):

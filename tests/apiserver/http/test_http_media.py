@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 import yaml
@@ -141,6 +142,20 @@ async def test_subresources_in_protobuf(http):
     assert (status, decode_object("meta.v1.Status", body)["status"]) == (201, "Success")
     _, bound, _ = await http.call("GET", "/api/v1/namespaces/default/pods/p")
     assert bound["spec"]["nodeName"] == "n"
+
+
+async def test_evictions_of_old_clients(http):
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    for media in ("application/json", PROTOBUF):
+        await http.call("POST", "/api/v1/namespaces/default/pods", pod)
+        eviction = {"kind": "Eviction", "apiVersion": "policy/v1beta1", "metadata": {"name": "p"}}
+        body = encode_object("policy.v1.Eviction", eviction) if media == PROTOBUF else json.dumps(eviction).encode()
+        path = "/api/v1/namespaces/default/pods/p/eviction"
+        status, answer, _ = await http.call("POST", path, body, Content_Type=media)
+        assert (status, answer["status"]) == (201, "Success")
+        eviction["apiVersion"] = "policy/v2"
+        status, refused, _ = await http.call("POST", path, eviction)
+        assert (status, 'registered for version "policy/v2"' in refused["message"]) == (400, True)
 
 
 async def test_what_is_wrong_with_a_body(http):

@@ -15,7 +15,7 @@ from time import perf_counter
 from apiserver.auth import ANONYMOUS_USER, Gate, impersonate, is_superuser, open_gate, refusal
 from apiserver.errors import too_large
 from apiserver.http import discovery
-from apiserver.http.account_tokens import answer_openid
+from apiserver.http.account_tokens import CONFIGURATION_PATH, KEYS_PATH, answer_openid
 from apiserver.http.in_flight import InFlight, too_many_requests
 from apiserver.http.messages import Request, Response, json_response, text_response
 from apiserver.http.metrics import CONTENT_TYPE, RequestMetrics, ServerCollector, render_metrics
@@ -127,7 +127,9 @@ class Pipeline:
             if group:
                 paths += [f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions)]
         paths += ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
-        return json_response({"paths": paths})
+        if self._gate.accounts is not None:
+            paths += [CONFIGURATION_PATH, KEYS_PATH]
+        return json_response({"paths": sorted(paths)})
 
     async def _health(self, request: Request) -> Response | None:
         return await discovery.health(request, self._is_store_up)

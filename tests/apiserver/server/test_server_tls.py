@@ -173,6 +173,8 @@ async def test_anybody_can_check_a_token_with_the_published_keys(secure, bot):
     _, obj = await ask(secure, ADMIN_USER, "POST", TOKENS, token_request(audiences=["vault"]))
     token = obj["status"]["token"]
     _, configuration = await ask(secure, ADMIN_USER, "GET", "/.well-known/openid-configuration")
+    _, root = await ask(secure, ADMIN_USER, "GET", "/")
+    assert {"/.well-known/openid-configuration", "/openid/v1/jwks"} <= set(root["paths"])
     assert configuration["issuer"] == "https://kubernetes.default.svc"
     assert configuration["jwks_uri"] == f"{secure.url}/openid/v1/jwks"
     _, keys = await ask(secure, ADMIN_USER, "GET", "/openid/v1/jwks")

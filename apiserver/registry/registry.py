@@ -17,7 +17,7 @@ The catalog may change while the server runs (custom resources): `serve` replace
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -32,6 +32,7 @@ from apiserver.errors import (
     name_not_generated,
     not_found,
     service_unavailable,
+    too_large,
 )
 from apiserver.kinds import Catalog, Part, Resource, Validator
 from apiserver.meta import deep_copy, format_time, generate_name
@@ -54,6 +55,7 @@ from apiserver.storage import (
 )
 from kvcluster.client import Client as KvClient
 from kvcluster.clock import Clock
+from kvcluster.errors import RequestTooLargeError
 
 Object = dict[str, Any]
 Objects = list[dict[str, Any]]
@@ -243,7 +245,7 @@ class Registry:
             if causes:
                 raise invalid(resource.group, resource.kind, name, causes)
             await self._admit(attributes)
-            stored = await self._store_new(resource, namespace, name, obj, options.dry_run)
+            stored = await self._store_new(resource, namespace, name, obj, options.dry_run, tracks is None)
             reservation.is_kept = stored is not None
         return stored
 
@@ -260,7 +262,7 @@ class Registry:
         return encode_value(obj)
 
     async def _store_new(
-        self, resource: Resource, namespace: str, name: str, obj: Object, dry_run: bool
+        self, resource: Resource, namespace: str, name: str, obj: Object, dry_run: bool, is_apply: bool
     ) -> Stored | None:
         """None where the name is taken."""
         obj = _as_stored(resource, obj)
@@ -270,7 +272,11 @@ class Registry:
             exists = await store.find(namespace, name)
             return None if exists is not None else _unstored(store.key(namespace, name), value)
         lease = await self._lease(resource)
-        return self._learn(resource, await store.create(namespace, name, value, lease=lease), obj)
+
+        async def write(value: bytes) -> Stored | None:
+            return await store.create(namespace, name, value, lease=lease)
+
+        return self._learn(resource, await _fit(write, obj, value, is_apply=is_apply), obj)
 
     def _learn(self, resource: Resource, stored: Stored | None, obj: Object) -> Stored | None:
         """What was just written need not be decoded when it is read, or heard of. `obj` is nobody else's."""
@@ -354,13 +360,15 @@ class Registry:
                 if causes:
                     raise invalid(resource.group, resource.kind, name, causes)
                 await self._admit(attributes)
-                stored = await self._store_update(resource, old, obj, options.dry_run)
+                stored = await self._store_update(resource, old, obj, options.dry_run, keeps_entries)
                 reservation.is_kept = stored is not None
             if stored is not None:
                 return as_served(served, stored)
         raise conflict(resource.group, resource.plural, name)
 
-    async def _store_update(self, resource: Resource, old: Stored, obj: Object, dry_run: bool) -> Stored | None:
+    async def _store_update(
+        self, resource: Resource, old: Stored, obj: Object, dry_run: bool, is_apply: bool
+    ) -> Stored | None:
         """None where another write came first."""
         store = self.store(resource)
         obj = _as_stored(resource, obj)
@@ -374,7 +382,12 @@ class Registry:
                 return None
             await self._released(resource, obj)
             return Stored(old.key, value, old.revision)
-        return self._learn(resource, await store.replace(old, value, lease=await self._lease(resource)), obj)
+        lease = await self._lease(resource)
+
+        async def write(value: bytes) -> Stored | None:
+            return await store.replace(old, value, lease=lease)
+
+        return self._learn(resource, await _fit(write, obj, value, is_apply=is_apply), obj)
 
     # ---- delete ----
 
@@ -486,6 +499,24 @@ class Registry:
         if resource is None:
             return []
         return [stored.obj for stored in (await self.cache(resource)).page("", None).items]
+
+
+async def _fit(
+    write: Callable[[bytes], Awaitable[Stored | None]], obj: Object, value: bytes, *, is_apply: bool
+) -> Stored | None:
+    """Writes an object; where it is too large for the store, without its managedFields, which an apply cannot do without.
+
+    Raises RequestEntityTooLarge.
+    """
+    try:
+        return await write(value)
+    except RequestTooLargeError as error:
+        if is_apply or not obj["metadata"].pop("managedFields", None):
+            raise too_large(error.text) from None
+    try:
+        return await write(encode_value(obj))
+    except RequestTooLargeError as error:
+        raise too_large(error.text) from None
 
 
 def as_served(resource: Resource, stored: Stored) -> Stored:

@@ -127,7 +127,7 @@ async def test_ports_of_a_service_merge_by_port(api):
         (MERGE, {"metadata": {"name": "other"}}, 400, "the name of the object (other) does not match the name on the URL (c)"),
         (MERGE, {"metadata": {"namespace": "other"}}, 400, "the namespace of the provided object does not match"),
         (MERGE, {"metadata": {"resourceVersion": "1"}}, 409, "the object has been modified"),
-        (MERGE, {"data": {"a": 1}}, 422, ' "" is invalid: patch: Invalid value: "{\\"kind'),
+        (MERGE, {"data": {"a": 1}}, 422, ' "" is invalid: patch: Invalid value: "{\\"'),
         (MERGE, {"data": {"a": 1}}, 422, ": json: cannot unmarshal number into Go struct field ConfigMap.data"),
         (STRATEGIC, {"data": {"a": 1, "b": None}}, 422, 'patch: Invalid value: "map[data:map[a:1 b:<nil>]]": json: cannot'),
         (MERGE, {"metadata": {"uid": "x"}}, 409, "Precondition failed: UID in precondition: x"),
@@ -167,3 +167,20 @@ async def test_owners_that_stand_twice_are_told_of(api):
     assert "duplicate UID(s) observed: u" in api.headers["warning"]
     await api.ok("PUT", f"{CONFIGMAPS}/c", body)
     assert "duplicate UID(s) observed: u" in api.headers["warning"]
+
+
+async def test_what_is_too_large_for_the_store(api):
+    path = "/apis/apps/v1/namespaces/default/controllerrevisions"
+    body = {"apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": {"name": "r"}, "revision": 1}
+    body["data"] = {"text": "x" * 2_000_000}
+    status, error = await api.call("POST", path, body)
+    assert (status, error["reason"], error["message"]) == (
+        413,
+        "RequestEntityTooLarge",
+        "etcdserver: request is too large",
+    )
+    # Rather than be refused, an object forgets who owns it: here names of labels are half of what is stored.
+    body["metadata"]["labels"] = {f"label-{number:05}": "v" for number in range(20_000)}
+    body["data"] = {"text": "x" * 1_000_000}
+    made = await api.ok("POST", path, body)
+    assert len(made["metadata"]["labels"]) == 20_000 and "managedFields" not in made["metadata"]

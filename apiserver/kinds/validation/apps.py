@@ -39,7 +39,7 @@ def _selected_template(spec: Object, kind: str, empty_text: str) -> list[Cause]:
     matches, causes = _selector(spec, empty_text)
     if not matches:
         causes.append(invalid("spec.template.metadata.labels", _labels(template), _NO_MATCH))
-    return causes + lasting_template(template, "spec.template", kind)
+    return causes + lasting_template(template, "spec.template", kind, is_whole=kind != "StatefulSet")
 
 
 # Deployments and replica sets ---------------------------------------------------------------------------------------

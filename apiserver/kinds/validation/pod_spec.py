@@ -147,12 +147,20 @@ def pod_template(template: Object, path: str) -> list[Cause]:
     return causes
 
 
-def lasting_template(template: Object, path: str, kind: str) -> list[Cause]:
-    """The template of pods that are to run for ever: they restart, and have no deadline."""
-    spec = template.get("spec") or {}
-    causes = pod_template(template, path)
+def lasting_template(template: Object, path: str, kind: str, *, is_whole: bool = True) -> list[Cause]:
+    """The template of pods that are to run for ever: they restart, and have no deadline.
+
+    is_whole: the pods are of the template alone. Those of a StatefulSet get volumes beside it, so their spec is judged when they are
+    made, as Kubernetes does.
+    """
+    metadata, spec = template.get("metadata") or {}, template.get("spec") or {}
+    if is_whole:
+        causes = pod_template(template, path)
+    else:
+        causes = validate_labels(metadata.get("labels") or {}, f"{path}.labels")
+        causes += validate_annotations(metadata.get("annotations") or {}, f"{path}.annotations")
     policy = spec.get("restartPolicy", "")
-    if policy in RESTART_POLICIES and policy != "Always":
+    if policy != "Always" and (policy in RESTART_POLICIES or not is_whole):
         causes.append(not_supported(f"{path}.spec.restartPolicy", policy, ("Always",)))
     if spec.get("activeDeadlineSeconds") is not None:
         why = f"activeDeadlineSeconds in {kind} is not Supported"
@@ -182,9 +190,9 @@ def _dns_config(spec: Object, path: str) -> list[Cause]:
         why = f"must not have more than {_MAX_SEARCH_CHARS} characters (including spaces) in the search list"
         causes.append(invalid(f"{path}.searches", searches, why))
     for index, search in enumerate(searches):
-        name = search.removesuffix(".")
+        name = search.removesuffix(".")  # underscores are allowed here, as in names of services of DNS
         if name:
-            causes += dns_subdomain(f"{path}.searches[{index}]", name.replace("_", "-"))
+            causes += dns_subdomain(f"{path}.searches[{index}]", name.replace("_", "a"))
     for index, option in enumerate(config.get("options") or ()):
         if not option.get("name"):
             causes.append(required(f"{path}.options[{index}]", "must not be empty"))

@@ -150,8 +150,8 @@ def pod_template(template: Object, path: str) -> list[Cause]:
 def lasting_template(template: Object, path: str, kind: str, *, is_whole: bool = True) -> list[Cause]:
     """The template of pods that are to run for ever: they restart, and have no deadline.
 
-    is_whole: the pods are of the template alone. Those of a StatefulSet get volumes beside it, so their spec is judged when they are
-    made, as Kubernetes does.
+    is_whole: the pods are of the template alone. Those of a StatefulSet get volumes beside it, so their spec is judged when they
+    are made, as Kubernetes does.
     """
     metadata, spec = template.get("metadata") or {}, template.get("spec") or {}
     if is_whole:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from apiserver.errors import Cause
 from apiserver.kinds import Resource, catalog, decode_body
@@ -130,6 +131,26 @@ STORIES = _stories()
 def test_a_story(story: Story):
     said = [f"{cause.field}: {cause.message}" if cause.field else cause.message for cause in _play(story)]
     assert [_as_written(text, story.said) for text in said] == story.said
+
+
+ACCEPTED = list(yaml.safe_load_all((DATA / "accepted.yaml").read_text()))
+
+
+@pytest.mark.parametrize("body", ACCEPTED, ids=lambda body: f"{body['kind']}-{body['metadata']['name']}")
+def test_what_is_in_use_is_accepted(body: dict[str, Any]):
+    served = _resource(body)
+    obj = decode_body(served, json.dumps(body).encode(), field_validation="Strict").obj
+    resource = served.stored
+    if served.hub is not None:
+        obj = served.to_hub(obj)
+    if resource.namespaced:
+        obj["metadata"]["namespace"] = "default"
+    resource.defaults(obj)
+    if resource.kind == "Pod":
+        obj["spec"] |= {"serviceAccountName": "default", "serviceAccount": "default"}
+    resource.prepare_create(obj)
+    assert resource.validate(obj) == []
+    assert resource.validate_update(obj, obj) == []
 
 
 def test_every_resource_that_is_stored_has_rules():

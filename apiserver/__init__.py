@@ -14,12 +14,14 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "AccessConfig": "apiserver.config",
     "LocalCluster": "apiserver.cluster",
     "Client": "apiserver.client",
     "StatusError": "apiserver.errors",
+    "User": "apiserver.auth",
 }
 
-__all__ = ["Client", "LocalCluster", "StatusError"]
+__all__ = ["AccessConfig", "Client", "LocalCluster", "StatusError", "User"]
 
 
 def __getattr__(name: str) -> Any:

@@ -89,8 +89,10 @@ class Registry:
         self._random = Random(seed)
         self._watch_limits = watch_limits
         self._feed = Feed(kv)
-        self._stores: dict[Resource, ObjectStore] = {}
-        self._caches: dict[Resource, WatchCache] = {}
+        # By storage prefix: a custom resource whose definition changes is another resource over the same objects.
+        self._stored: dict[str, Resource] = {}
+        self._stores: dict[str, ObjectStore] = {}
+        self._caches: dict[str, WatchCache] = {}
         self._catalog = catalog
         self.serve(catalog)
         self._allocation = ServiceAllocation(self, kv, service_ranges)
@@ -105,14 +107,17 @@ class Registry:
     def serve(self, catalog: Catalog) -> list[WatchCache]:
         """Serves another catalog from now on. -> the watch caches of what is gone, for the caller to stop."""
         self._catalog = catalog
-        stored = {resource.stored: None for resource in catalog.resources() if not resource.is_virtual}
-        for resource in stored:
-            if resource not in self._stores:
-                self._stores[resource] = ObjectStore(self._kv, resource.storage_prefix)
-        gone = [resource for resource in self._stores if resource not in stored]
-        for resource in gone:
-            del self._stores[resource]
-        return [self._caches.pop(resource) for resource in gone if resource in self._caches]
+        stored = {each.storage_prefix: each for each in (r.stored for r in catalog.resources() if not r.is_virtual)}
+        for prefix, resource in stored.items():
+            if prefix not in self._stores:
+                self._stores[prefix] = ObjectStore(self._kv, prefix)
+            elif self._stored[prefix] is not resource and prefix in self._caches:
+                self._caches[prefix].renew()  # the same objects by other rules: watchers come back to those
+        gone = [prefix for prefix in self._stores if prefix not in stored]
+        for prefix in gone:
+            del self._stores[prefix]
+        self._stored = stored
+        return [self._caches.pop(prefix) for prefix in gone if prefix in self._caches]
 
     def admit_with(self, plugins: Sequence[Plugin]) -> None:
         """Another admission chain: some plugins need the registry, so they are made after it."""
@@ -127,7 +132,7 @@ class Registry:
 
     def store(self, resource: Resource) -> ObjectStore:
         """Where the objects of a resource, or of its hub, are. Raises NotFound where the catalog no longer has it."""
-        store = self._stores.get(resource.stored)
+        store = self._stores.get(resource.stored.storage_prefix)
         if store is None:
             raise StatusError(404, "NotFound", "the server could not find the requested resource", {})
         return store
@@ -136,16 +141,17 @@ class Registry:
         """The watch cache of the resource, or of its hub, started. Raises ServiceUnavailable after `stop`."""
         if self._is_stopped:
             raise service_unavailable("the server is shutting down")
-        cache = self._caches.get(resource.stored)
+        cache = self._caches.get(resource.stored.storage_prefix)
         if cache is None:
-            cache = self._caches[resource.stored] = WatchCache(self.store(resource), self._feed, self._watch_limits)
+            store = self.store(resource)
+            cache = self._caches[resource.stored.storage_prefix] = WatchCache(store, self._feed, self._watch_limits)
         if not cache.is_listed:
             await cache.start()
         return cache
 
     def caches(self) -> list[tuple[Resource, WatchCache]]:
         """Those that were started."""
-        return list(self._caches.items())
+        return [(self._stored[prefix], cache) for prefix, cache in self._caches.items()]
 
     # ---- reading ----
 
@@ -283,7 +289,7 @@ class Registry:
         if stored is None:
             return None
         stored.keep(obj)
-        cache = self._caches.get(resource.stored)
+        cache = self._caches.get(resource.stored.storage_prefix)
         return stored if cache is None else cache.learn(stored)
 
     async def _lease(self, resource: Resource) -> int:

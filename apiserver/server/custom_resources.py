@@ -7,7 +7,7 @@ It looks at all definitions whenever one changes (they are few, and what has not
 server wrote it: a second server on the same store serves the same, and one that starts begins with what is there. The catalog is
 published before the status says Established, so whoever waits for that is not answered 404.
 
-A definition with another spec is another resource: its watches end, and clients list again.
+A definition with another spec is another resource over the same objects: watches end, and go on by the new rules.
 """
 
 from __future__ import annotations

@@ -124,6 +124,9 @@ class Stored:
             found = views[key] = self if value == self.value else Stored(self.key, value, self.revision, self)
         return found
 
+    def forget_views(self) -> None:
+        self._views = None
+
     def at(self, revision: int) -> Stored:
         """The same state under another revision: a deleted object carries the revision of its deletion."""
         return Stored(self.key, self.value, revision)

@@ -121,6 +121,12 @@ class WatchCache:
             self._end_all(error)
             self._forget()
 
+    def renew(self) -> None:
+        """The objects are served by other rules from now on: every watcher ends, and their views are made anew."""
+        self._end_all()
+        for stored in self._objects.values():
+            stored.forget_views()
+
     def _end_all(self, error: Exception | None = None) -> None:
         groups = list(self._groups.values())
         self._groups.clear()

@@ -210,7 +210,9 @@ def test_the_automaton_is_of_one_mind_with_re(pattern):
     assert automaton is not None
     dice = Random(7)
     for _ in range(500):
-        text = "".join(dice.choice("ab-.xyz019/A\nhmB" if dice.random() < 0.3 else "ab.1/") for _ in range(dice.randint(0, 12)))
+        text = "".join(
+            dice.choice("ab-.xyz019/A\nhmB" if dice.random() < 0.3 else "ab.1/") for _ in range(dice.randint(0, 12))
+        )
         assert bool(automaton.search(text)) == bool(regex.search(text)), text
 
 

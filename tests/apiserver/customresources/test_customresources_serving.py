@@ -317,6 +317,23 @@ async def test_a_default_that_comes_later_is_there_when_reading(api: Api):
     assert listed["spec"]["color"] == "white"
 
 
+async def test_a_watch_ends_with_its_rules_and_goes_on_by_the_new_ones(api: Api):
+    await api.declare(definition())
+    made = await api.create(WIDGETS, widget())
+    url = f"{api.server.url}{WIDGETS}?watch=1&resourceVersion="
+    watch = await api.session.get(url + made["metadata"]["resourceVersion"])
+    crd = await api.get(f"{CRDS}/widgets.ex.io")
+    properties = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    properties["extra"] = {"type": "string"}
+    assert (await api.call("PUT", f"{CRDS}/widgets.ex.io", crd))[0] == 200
+    async with asyncio.timeout(20):
+        assert await watch.content.readline() == b""
+    await api.patch(f"{WIDGETS}/a", {"spec": {"extra": "x"}})
+    async with asyncio.timeout(20), api.session.get(url + made["metadata"]["resourceVersion"]) as again:
+        event = json.loads(await again.content.readline())
+    assert (event["type"], event["object"]["spec"]["extra"]) == ("MODIFIED", "x")  # nothing was missed, nothing expired
+
+
 async def test_what_became_wrong_may_stay_but_not_get_worse(api: Api):
     await api.declare(definition())
     await api.create(WIDGETS, widget(size=9, color="red"))

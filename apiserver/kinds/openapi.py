@@ -20,14 +20,14 @@ from apiserver.kinds import descriptions
 from apiserver.kinds.catalogs import Catalog
 from apiserver.kinds.openapi_custom import published_schema
 from apiserver.kinds.openapi_paths import definition_name, resource_paths, subresource_schema
-from apiserver.kinds.openapi_schemas import GVK, PATCH, V2, V3, add_definitions, gvk, list_schema
+from apiserver.kinds.openapi_schemas import GVK, META, PATCH, V2, V3, add_definitions, gvk, list_schema
 from apiserver.kinds.resource import Resource
 from apiserver.kinds.schemas import openapi_name, table, types
 from apiserver.meta import join_api_version
 
 Object = dict[str, Any]
 
-_FORM = 2
+_FORM = 3
 """Goes up when documents are made differently from the same resources: then their hashes change, too."""
 _ALWAYS = ("meta.v1.DeleteOptions", "meta.v1.Status", "meta.v1.ListMeta", "meta.v1.ObjectMeta")
 
@@ -148,6 +148,13 @@ def _schemas(resources: Sequence[Resource], dialect: str) -> Object:
     add_definitions(names, dialect, schemas)
     for name, kind in kinds.items():
         schemas[name] = {**schemas[name], GVK: [kind]}
+    served = dict.fromkeys((("", "v1"), *((resource.group, resource.version) for resource in resources)))
+    for name in ("DeleteOptions", "Status"):
+        said = list(served) if name == "DeleteOptions" else [("", "v1")]
+        schemas[f"{META}.{name}"] = {
+            **schemas[f"{META}.{name}"],
+            GVK: [gvk(group, version, name) for group, version in said],
+        }
     for resource in resources:
         name = definition_name(resource)
         if resource.is_custom:

@@ -145,7 +145,7 @@ def _field(definition_name: str, field: Field, dialect: str) -> Schema:
     if field.merge_key:
         schema["x-kubernetes-patch-merge-key"] = field.merge_key
     if field.list_type:
-        extension = "x-kubernetes-list-type" if field.type.kind == "list" else "x-kubernetes-map-type"
+        extension = "x-kubernetes-map-type" if field.type.kind in ("map", "struct") else "x-kubernetes-list-type"
         schema[extension] = field.list_type
     if field.list_map_keys:
         schema["x-kubernetes-list-map-keys"] = list(field.list_map_keys)

@@ -123,7 +123,9 @@ class WatchCache:
 
     def renew(self) -> None:
         """The objects are served by other rules from now on: every watcher ends, and their views are made anew."""
+        was_listed, self._is_listed = self._is_listed, False  # as when it stops: they were not too slow
         self._end_all()
+        self._is_listed = was_listed
         for stored in self._objects.values():
             stored.forget_views()
 

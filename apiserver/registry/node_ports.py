@@ -76,11 +76,20 @@ class NodePorts:
             if self._bits >> self._place(port) & 1:
                 raise PortTakenError(port, TAKEN)
 
-    async def give_back(self, ports: Iterable[int]) -> None:
+    async def mark_taken(self, ports: Iterable[int]) -> None:
+        """Ports that services hold already, whatever the record says."""
+        mask = self._mask(ports)
+        await self._change(lambda bits: (bits | mask, []))
+
+    def _mask(self, ports: Iterable[int]) -> int:
         mask = 0
         for port in ports:
             if port in self.ports:
                 mask |= 1 << self._place(port)
+        return mask
+
+    async def give_back(self, ports: Iterable[int]) -> None:
+        mask = self._mask(ports)
         if mask:
             await self._change(lambda bits: (bits & ~mask, []))
 

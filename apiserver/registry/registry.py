@@ -209,6 +209,10 @@ class Registry:
             return NOTHING_RESERVED
         return await self._allocation.reserve(obj, old, dry_run)
 
+    async def repair_services(self) -> None:
+        """At a start: what services hold is theirs, whoever made them."""
+        await self._allocation.repair()
+
     async def _released(self, resource: Resource, obj: Object) -> None:
         """After an object is gone for good."""
         if resource.plural == "services" and not resource.group:

@@ -6,7 +6,8 @@
 
 An address is an IPAddress object: creating it is the lock, so several servers on one store never give an address twice. It is
 made for the address that a service asks for, or for the first free one from a place that the service's name picks. Node ports are
-in node_ports.py. Releasing is done after the service is changed or gone; what a server that dies has not released stays taken.
+in node_ports.py. Releasing is done after the service is changed or gone; what a server that dies has not released is released by
+`repair`, at the next start of one.
 
 A dry run takes nothing: it is told 10.96.0.0 and 32769, as Kubernetes tells it.
 """
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple, Protocol
 
 from apiserver.errors import Cause, StatusError, internal_error, invalid
 from apiserver.kinds import Catalog, Resource
-from apiserver.meta import format_time, shown
+from apiserver.meta import format_time, parse_time, shown
 from apiserver.registry.node_ports import NodePorts, PortTakenError
 from apiserver.storage import ObjectStore, WatchCache, encode_value
 from kvcluster.client import Client
@@ -33,7 +34,10 @@ GROUP = "networking.k8s.io"
 HEADLESS = "None"
 EXTERNAL_NAME, NODE_PORT, LOAD_BALANCER = "ExternalName", "NodePort", "LoadBalancer"
 DRY_RUN_PORT = 32769
-MANAGER = "ipallocator.k8s.io"
+MANAGED_BY, MANAGER = "ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"
+EPOCH = "1970-01-01T00:00:00Z"
+GRACE_S = 60
+"""An address whose service is not there yet may be one that another server reserves just now."""
 MAX_PROBES = 1 << 16
 """Addresses looked at before a range counts as full."""
 
@@ -121,6 +125,33 @@ class ServiceAllocation:
         for address in addresses:
             await self._release_address(address)
         await self._ports.give_back(ports)
+
+    async def repair(self) -> None:
+        """At a start: what services hold is locked, and addresses whose service is long gone are released."""
+        services = self._host.catalog.find("", "v1", "services")
+        resource = self._resource("ipaddresses")
+        if services is None or resource is None:
+            return
+        locked = {
+            stored.obj["metadata"]["name"]: stored.obj for stored in (await self._host.store(resource).list()).items
+        }
+        parents = set()
+        ports: list[int] = []
+        for stored in (await self._host.store(services).list()).items:
+            service, spec = stored.obj, stored.obj.get("spec") or {}
+            parents.add((service["metadata"].get("namespace"), service["metadata"]["name"]))
+            ports += _port_numbers(spec)
+            for address in _addresses(spec):
+                if address not in locked and _version(address):
+                    await self._lock(service, address, False, Reservation())
+        if ports:
+            await self._ports.mark_taken(ports)
+        for address, held in locked.items():
+            parent = (held.get("spec") or {}).get("parentRef") or {}
+            is_ours = (held["metadata"].get("labels") or {}).get(MANAGED_BY) == MANAGER
+            age_s = self._host.clock.now_s() - parse_time(held["metadata"].get("creationTimestamp") or EPOCH)
+            if is_ours and age_s > GRACE_S and (parent.get("namespace"), parent.get("name")) not in parents:
+                await self._release_address(address)
 
     # ---- addresses ----
 
@@ -269,7 +300,7 @@ class ServiceAllocation:
                 "creationTimestamp": format_time(self._host.clock.now_s()),
                 "labels": {
                     "ipaddress.kubernetes.io/ip-family": f"IPv{_version(text)}",
-                    "ipaddress.kubernetes.io/managed-by": MANAGER,
+                    MANAGED_BY: MANAGER,
                 },
             },
             "spec": {"parentRef": parent},

@@ -42,6 +42,7 @@ async def bootstrap(catalog: Catalog, registry: Registry, kv: Client, place: Pla
         elif wanted.is_exact:
             await _bring_up_to_date(registry, resource, wanted, found.obj)
     await put_missing(kv, missing)
+    await registry.repair_services()
     await _ensure_service(catalog, registry, place)
 
 

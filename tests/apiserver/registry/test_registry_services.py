@@ -13,10 +13,16 @@ from apiserver.config import ApiServerConfig
 from apiserver.errors import StatusError
 from apiserver.server import ApiServer
 from kvcluster import Cluster
+from kvcluster.clock import SystemClock
 
 Object = dict[str, Any]
 
 IP_ADDRESSES = "networking.k8s.io/v1/ipaddresses"
+
+
+class OneHourLater(SystemClock):
+    def now_s(self) -> float:
+        return super().now_s() + 3600
 
 
 @pytest.fixture
@@ -171,6 +177,30 @@ async def test_headless_services_hold_nothing(servers):
     ours = await client.create("services", service("o", clusterIP="None", selector={"a": "b"}))
     assert (ours["spec"]["ipFamilies"], ours["spec"]["ipFamilyPolicy"]) == (["IPv4"], "SingleStack")
     assert list((await addresses(client)).values()) == ["kubernetes"]
+
+
+async def test_a_start_repairs_what_a_crash_left_behind():
+    async with Cluster(members=1) as store:
+        first = ApiServer(ApiServerConfig(), store.client())
+        await first.start()
+        client = Client(first.in_process_transport())
+        made = await client.create("services", service("s", type="NodePort"))
+        gone = await client.create("services", service("gone"))
+        await first.stop()
+        kv = store.client()
+        await kv.delete(b"/registry/ipaddresses/" + made["spec"]["clusterIP"].encode())
+        await kv.delete(b"/registry/ranges/servicenodeports")
+        await kv.delete(b"/registry/services/specs/default/gone")
+        second = ApiServer(ApiServerConfig(), store.client(), OneHourLater())
+        await second.start()
+        client = Client(second.in_process_transport())
+        held = await addresses(client)
+        assert held[made["spec"]["clusterIP"]] == "s"
+        assert gone["spec"]["clusterIP"] not in held
+        port = made["spec"]["ports"][0]["nodePort"]
+        refusal = await refused(client.create("services", service("o", {"port": 1, "nodePort": port}, type="NodePort")))
+        assert "already allocated" in refusal.message
+        await second.stop()
 
 
 async def test_two_stacks():

@@ -136,7 +136,9 @@ def _entry(manager: Manager, owned: Owned) -> Object:
 
 def is_reset(entries: Any) -> bool:
     """Whether a client asks for entries to be forgotten: an empty list, or one empty entry."""
-    return isinstance(entries, list) and (not entries or entries == [{}])
+    if not isinstance(entries, list):
+        return False
+    return not entries or (len(entries) == 1 and isinstance(entries[0], dict) and not any(entries[0].values()))
 
 
 def equal_but_for_times(left: Any, right: Any) -> bool:

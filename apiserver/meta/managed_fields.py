@@ -322,7 +322,7 @@ def _apply(
     named = fields_of(shape, config)
     claims = dict(managed)
     claims[manager] = Owned(_strip(writer.reached(named)), last.time if last is not None else "", writer.api_version)
-    if last is not None and last.fields:
+    if last is not None and difference(last.fields, named):  # else nothing is given up
         held = named
         for owned in claims.values():
             held = union(held, owned.fields)

@@ -73,7 +73,20 @@ def prepare_update(service: Object, old: Object) -> None:
         _keep_node_ports(spec, before)
     if spec.get("healthCheckNodePort", 0) == 0 and _needs_health_port(spec) and _needs_health_port(before):
         _copy(spec, before, "healthCheckNodePort")
+    _follow_address(spec, before)
     _mirror_address(spec)
+
+
+def _follow_address(spec: Object, before: Object) -> None:
+    """Where only the singular field was changed, or only the plural one taken away, the other follows."""
+    address, addresses = spec.get("clusterIP", ""), spec.get("clusterIPs") or []
+    was, all_before = before.get("clusterIP", ""), before.get("clusterIPs") or []
+    if spec["type"] == EXTERNAL_NAME or not was:
+        return
+    if address != was and addresses == all_before:
+        spec["clusterIPs"] = [address] if address else []
+    elif not addresses and all_before and address == was:
+        spec.pop("clusterIP", None)
 
 
 def _drop_of_old_type(spec: Object, before: Object) -> None:
@@ -86,10 +99,17 @@ def _drop_of_old_type(spec: Object, before: Object) -> None:
         if numbers == [port.get("nodePort") for port in before.get("ports") or ()]:
             for port in spec.get("ports") or ():
                 port.pop("nodePort", None)
-        if not spec.get("externalIPs"):
-            _drop_unchanged(spec, before, "externalTrafficPolicy")
+    if _is_reached_from_outside(before) and not _is_reached_from_outside(spec):
+        _drop_unchanged(spec, before, "externalTrafficPolicy")
+    if _needs_health_port(before) and not _needs_health_port(spec):
+        _drop_unchanged(spec, before, "healthCheckNodePort")
     if now != LOAD_BALANCER and was == LOAD_BALANCER:
-        _drop_unchanged(spec, before, "allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort")
+        _drop_unchanged(spec, before, "allocateLoadBalancerNodePorts", "loadBalancerClass")
+
+
+def _is_reached_from_outside(spec: Object) -> bool:
+    kind = spec.get("type")
+    return kind in (NODE_PORT, LOAD_BALANCER) or (kind == CLUSTER_IP and bool(spec.get("externalIPs")))
 
 
 def _drop_unchanged(spec: Object, before: Object, *fields: str) -> None:

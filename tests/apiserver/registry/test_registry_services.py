@@ -145,6 +145,20 @@ async def test_changing_the_type_gives_back_and_takes(servers):
     assert (await addresses(client))[back["spec"]["clusterIP"]] == "s"
 
 
+async def test_what_only_the_old_type_needed_goes_with_it(servers):
+    client, _ = servers
+    await client.create("services", service("s", type="LoadBalancer", externalTrafficPolicy="Local"))
+    cluster = await client.patch("services", "s", {"spec": {"externalTrafficPolicy": "Cluster"}}, "default")
+    assert "healthCheckNodePort" not in cluster["spec"]
+    plain = await client.patch("services", "s", {"spec": {"type": "ClusterIP", "externalIPs": ["1.2.3.4"]}}, "default")
+    assert plain["spec"]["externalTrafficPolicy"] == "Cluster"
+    assert "allocateLoadBalancerNodePorts" not in plain["spec"]
+    inside = await client.patch("services", "s", {"spec": {"externalIPs": None}}, "default")
+    assert "externalTrafficPolicy" not in inside["spec"]
+    refusal = await refused(client.patch("services", "s", {"spec": {"clusterIP": "None"}}, "default"))
+    assert 'spec.clusterIPs[0]: Invalid value: ["None"]: may not change once set' in refusal.message
+
+
 async def test_a_port_of_two_protocols_has_one_node_port(servers):
     client, _ = servers
     ports = [{"name": "t", "port": 53, "protocol": "TCP"}, {"name": "u", "port": 53, "protocol": "UDP"}]

@@ -20,6 +20,12 @@ class AccessConfig(NamedTuple):
     tls_private_key_file: str = ""
     client_ca_file: str = ""
     token_auth_file: str = ""
+    requestheader_client_ca_file: str = ""
+    requestheader_allowed_names: tuple[str, ...] = ()
+    requestheader_username_headers: tuple[str, ...] = ("X-Remote-User",)
+    requestheader_group_headers: tuple[str, ...] = ("X-Remote-Group",)
+    requestheader_extra_headers_prefix: tuple[str, ...] = ("X-Remote-Extra-",)
+    requestheader_uid_headers: tuple[str, ...] = ("X-Remote-Uid",)
     authorization_modes: tuple[str, ...] = ("AlwaysAllow",)
     anonymous_auth: bool | None = None
     service_account_issuers: tuple[str, ...] = ("https://kubernetes.default.svc",)

@@ -15,6 +15,7 @@ from apiserver.auth.authentication import UNSECURED_USER, Authenticator, TokenRe
 from apiserver.auth.bootstrap_policy import Bootstrap, build_bootstrap_policy, reconcile
 from apiserver.auth.certificates import find_certificate_user
 from apiserver.auth.escalation import FULL_AUTHORITY, escalation_text
+from apiserver.auth.front_proxy import FrontProxies, ProxyHeaders
 from apiserver.auth.gate import Gate, open_gate
 from apiserver.auth.impersonation import impersonate
 from apiserver.auth.rbac import RoleIndex
@@ -67,10 +68,12 @@ __all__ = [
     "Authorizer",
     "Bootstrap",
     "Decision",
+    "FrontProxies",
     "Gate",
     "InvalidTokenError",
     "KeyFileError",
     "Lookup",
+    "ProxyHeaders",
     "RoleIndex",
     "Rules",
     "ServiceAccountTokens",

@@ -1,6 +1,6 @@
 """Who is it: the ways to prove it, tried in a flat order.
 
-    client certificate → token file and tokens made at the start → service-account token → nobody
+    front proxy → client certificate → token file and tokens made at the start → service-account token → nobody
 
 A credential that is shown and is not good ends in 401, also where anonymous requests are taken: only who shows nothing is
 anonymous. An API server without any access control (`is_open`: plain HTTP on a loopback address, as tests and laptops use it)
@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from apiserver.auth.certificates import find_certificate_user
+from apiserver.auth.front_proxy import FrontProxies
 from apiserver.auth.service_account_tokens import InvalidTokenError, Lookup, ServiceAccountTokens
 from apiserver.auth.user import ALL_AUTHENTICATED, ANONYMOUS_USER, MASTERS, User, with_authenticated
 from apiserver.errors import unauthorized
@@ -51,7 +52,9 @@ class Authenticator:
         *,
         anonymous: bool = True,
         is_open: bool = False,
+        proxies: FrontProxies | None = None,
     ) -> None:
+        self._proxies = proxies
         self._tokens = {token: with_authenticated(user) for token, user in tokens.items()}
         self._accounts = accounts
         self._lookup = lookup
@@ -65,7 +68,7 @@ class Authenticator:
     async def authenticate(self, headers: Mapping[str, str], certificate: bytes = b"") -> User:
         """headers with lower-case names; certificate: the client's, as DER, checked by TLS. Raises Unauthorized."""
         if certificate:
-            user = self._find_certificate(certificate)
+            user = self._find_shown(headers, certificate)
             if user is not None:
                 return user
         token = find_bearer(headers)
@@ -79,6 +82,15 @@ class Authenticator:
         if self._anonymous:
             return ANONYMOUS_USER
         raise unauthorized()
+
+    def _find_shown(self, headers: Mapping[str, str], der: bytes) -> User | None:
+        if self._proxies is not None:
+            user = self._proxies.find_user(headers, der)
+            if user is not None:
+                return with_authenticated(user)
+            if not self._proxies.is_clients(der):
+                return None
+        return self._find_certificate(der)
 
     def _find_certificate(self, der: bytes) -> User | None:
         if der in self._certificates:

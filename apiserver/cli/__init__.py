@@ -91,6 +91,8 @@ def serve(
     service_account_key_file: access_flags.KeyFiles = [],  # noqa: B006
     service_account_max_token_expiration: access_flags.MaxTokenExpiration = 0,
     api_audiences: access_flags.ApiAudiences = "",
+    requestheader_client_ca_file: access_flags.ProxyCaFile = "",
+    requestheader_allowed_names: access_flags.ProxyNames = "",
     etcd_cafile: access_flags.EtcdCaFile = "",
     etcd_certfile: access_flags.EtcdCertFile = "",
     etcd_keyfile: access_flags.EtcdKeyFile = "",
@@ -108,7 +110,8 @@ def serve(
         service_account_signing_key_file=service_account_signing_key_file,
         service_account_key_files=service_account_key_file,
         service_account_max_token_expiration_s=service_account_max_token_expiration, api_audiences=api_audiences,
-        insecure=insecure,
+        requestheader_client_ca_file=requestheader_client_ca_file,
+        requestheader_allowed_names=requestheader_allowed_names, insecure=insecure,
     )  # fmt: skip
     config = serving_flags.build_config(
         host, port, access, service_cluster_ip_range, service_node_port_range, disable_admission_plugins

@@ -35,6 +35,12 @@ MaxTokenExpiration = Annotated[
     int, typer.Option("--service-account-max-token-expiration", min=0, help="Seconds; 0 = no limit of our own.")
 ]
 ApiAudiences = Annotated[str, typer.Option(help="Who tokens are for, with commas. Default: the issuer.")]
+ProxyCaFile = Annotated[
+    str, typer.Option("--requestheader-client-ca-file", help="Whose certificates proxies show that say who asks.")
+]
+ProxyNames = Annotated[
+    str, typer.Option("--requestheader-allowed-names", help="Common Names of such proxies, with commas. Default: all.")
+]
 EtcdCaFile = Annotated[str, typer.Option("--etcd-cafile", help="Whose certificates the store must show (https).")]
 EtcdCertFile = Annotated[str, typer.Option("--etcd-certfile", help="What is shown to the store.")]
 EtcdKeyFile = Annotated[str, typer.Option("--etcd-keyfile", help="Its private key.")]
@@ -62,11 +68,14 @@ def build_access(
     service_account_key_files: list[str] | None = None,
     service_account_max_token_expiration_s: int = 0,
     api_audiences: str = "",
+    requestheader_client_ca_file: str = "",
+    requestheader_allowed_names: str = "",
     insecure: bool = False,
 ) -> AccessConfig:
     default = AccessConfig()
     # kubectl and every other Go client show no credentials over plain HTTP.
     needs_credentials = authorization_mode != "AlwaysAllow" or bool(token_auth_file) or anonymous_auth is False
+    needs_credentials = needs_credentials or bool(requestheader_client_ca_file)
     return AccessConfig(
         tls=tls or needs_credentials,
         cert_dir=cert_dir,
@@ -81,6 +90,8 @@ def build_access(
         service_account_key_files=tuple(service_account_key_files or ()),
         service_account_max_token_expiration_s=service_account_max_token_expiration_s,
         api_audiences=_split(api_audiences),
+        requestheader_client_ca_file=requestheader_client_ca_file,
+        requestheader_allowed_names=_split(requestheader_allowed_names),
         is_exposed=insecure,
     )
 

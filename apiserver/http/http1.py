@@ -138,7 +138,7 @@ def _parse_headers(block: bytes) -> Headers:
                 raise BadRequestError("several Content-Length headers")
             if name == "transfer-encoding":
                 raise BadRequestError("several Transfer-Encoding headers")
-            if name.startswith("impersonate-"):
+            if name.startswith(("impersonate-", "x-remote-")):
                 text = f"{values[name]}\n{text}"  # all of them count, and no value can hold a newline
             elif name in ("accept", "accept-encoding", "connection"):
                 text = f"{values[name]}, {text}"

@@ -17,7 +17,9 @@ from apiserver.auth import (
     Authenticator,
     Authorizer,
     Decision,
+    FrontProxies,
     Gate,
+    ProxyHeaders,
     Rules,
     ServiceAccountTokens,
     SigningKeys,
@@ -54,6 +56,8 @@ def check_access(config: AccessConfig, host: str) -> None:
         raise ValueError("authorization modes: each may be named once")
     if config.tls_private_key_file and not config.tls_cert_file:
         raise ValueError("a TLS private key file goes with a TLS certificate file")
+    if config.requestheader_client_ca_file and not config.serves_tls:
+        raise ValueError("proxies in front of the API server show certificates, so it has to serve TLS")
     if not config.service_account_issuers or not all(config.service_account_issuers):
         raise ValueError("a service account issuer may not be empty")
     if not config.is_exposed and not is_loopback(host) and (config.is_open or not config.serves_tls):
@@ -95,10 +99,27 @@ class Access:
         anonymous = config.anonymous_auth
         if anonymous is None or self.authorizer is ALWAYS_ALLOW:
             anonymous = self.authorizer is not ALWAYS_ALLOW  # who may do everything has to say who it is
+        self._proxies = self._build_proxies()
         authenticator = Authenticator(
-            tokens, accounts, self._lookup, anonymous=anonymous, is_open=config.is_open
+            tokens, accounts, self._lookup, anonymous=anonymous, is_open=config.is_open, proxies=self._proxies
         )
         self.gate = Gate(authenticator, self.authorizer, accounts, config.is_open and not config.is_exposed)
+
+    def _build_proxies(self) -> FrontProxies | None:
+        config = self._config
+        if not config.requestheader_client_ca_file:
+            return None
+        authority = Path(config.requestheader_client_ca_file).read_bytes()
+        lowered = [
+            tuple(name.lower() for name in names)
+            for names in (
+                config.requestheader_username_headers,
+                config.requestheader_group_headers,
+                config.requestheader_extra_headers_prefix,
+                config.requestheader_uid_headers,
+            )
+        ]
+        return FrontProxies(authority, config.requestheader_allowed_names, ProxyHeaders(*lowered))
 
     def _key_files(self) -> tuple[str, tuple[str, ...]]:
         """Named ones; else one in the certificate folder, made once; else none: a key that lives as long as the process."""
@@ -165,8 +186,10 @@ class Access:
 
         Raises what the store says.
         """
+        if self._proxies is not None and client_ca:
+            self._proxies.trust_clients(client_ca)
         if not self._config.is_open:
-            await publish_trust(self._registry, client_ca)
+            await publish_trust(self._registry, client_ca, self._config)
         if self._roles is not None:
             await bootstrap_rbac(self._registry, kv)
 

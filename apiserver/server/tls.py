@@ -2,6 +2,7 @@
 
     --tls-cert-file, --tls-private-key-file     who it is; read again when the files change
     --client-ca-file                            whose client certificates count
+    --requestheader-client-ca-file              whose certificates proxies in front of it show
     --cert-dir                                  where what is made is kept; "" = nowhere, it lives as long as the process
 
 What is made: one authority for everything (ca.crt, ca.key), a serving certificate (apiserver.crt, apiserver.key) with the names
@@ -74,9 +75,13 @@ class ServerTls:
             _load(self.context, serving)
         elif self._files is not None:
             self.context.load_cert_chain(*self._files)
-        if client_ca:
-            self.context.verify_mode = ssl.CERT_OPTIONAL
-            self.context.load_verify_locations(cadata=client_ca.decode("ascii", "replace"))
+        proxy_ca = b""
+        if config.requestheader_client_ca_file:
+            proxy_ca = Path(config.requestheader_client_ca_file).read_bytes()
+        for believed in (client_ca, proxy_ca):
+            if believed:
+                self.context.verify_mode = ssl.CERT_OPTIONAL
+                self.context.load_verify_locations(cadata=believed.decode("ascii", "replace"))
         self._stamp = self._look()
 
     def _look(self) -> tuple[int, ...]:

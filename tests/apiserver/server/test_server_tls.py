@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import ssl
 import subprocess
 import sys
@@ -10,10 +11,14 @@ import sys
 import aiohttp
 import jwt
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from apiserver.auth import ADMIN_USER, User
 from apiserver.config import AccessConfig, ApiServerConfig
-from apiserver.pki import Pair, covers, find_pair, issue_client, issue_serving, make_authority, write_pair
+from apiserver.pki import Pair, covers, find_pair, issue_client, issue_serving, load_pair, make_authority, write_pair
 from apiserver.server import ApiServer
 from apiserver.server.access import check_access
 from apiserver.server.tls import ServerTls
@@ -282,3 +287,54 @@ async def test_no_log_shows_a_token(secure, bot, caplog):
     for shown in (token, token[:-4] + "AAAA", "s3cret"):
         await call(secure, "GET", "/api/v1/pods", context=context, token=shown)
         assert shown not in caplog.text
+
+
+# ---- proxies ----
+
+
+def issue_authority(authority, name):
+    """An authority that another one signed."""
+    signer, key = load_pair(authority)
+    own = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.now(datetime.UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(signer.subject).public_key(own.public_key())
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    pem = serialization.Encoding.PEM
+    private = own.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return Pair(builder.sign(key, hashes.SHA256()).public_bytes(pem), private)
+
+
+async def test_a_proxy_says_who_asks_and_is_nobody_itself(start, tmp_path):
+    proxies, clients = make_authority("front-proxy"), make_authority("clients")
+    (tmp_path / "proxies.crt").write_bytes(proxies.certificate)
+    (tmp_path / "clients.crt").write_bytes(clients.certificate)
+    files = {"client_ca_file": str(tmp_path / "clients.crt"), "requestheader_client_ca_file": str(tmp_path / "proxies.crt")}
+    server = await start(SECURE._replace(**files, requestheader_allowed_names=("front",)))
+    headers = [("X-Remote-User", "ada"), ("X-Remote-Group", "dev"), ("X-Remote-Group", "ops"),
+               ("X-Remote-Uid", "7"), ("X-Remote-Extra-Acme.com%2fproject", "x")]  # fmt: skip
+    ca = server.credentials.ca
+    front = trusting(ca, issue_client(proxies, "front"), tmp_path)
+    assert (await whoami(server, context=front, headers=headers))[1] == {
+        "username": "ada", "uid": "7", "groups": ["dev", "ops", "system:authenticated"],
+        "extra": {"acme.com/project": ["x"]},
+    }  # fmt: skip
+    # Its certificate proves nothing by itself, whatever it says; and no other one's headers are believed.
+    master = trusting(ca, issue_client(proxies, "front", ["system:masters"]), tmp_path)
+    assert (await whoami(server, context=master))[0] == 403
+    stranger = trusting(ca, issue_client(proxies, "other"), tmp_path)
+    assert (await whoami(server, context=stranger, headers=headers))[0] == 403
+    between = issue_authority(proxies, "between")
+    chained = issue_client(between, "front", ["system:masters"])
+    chained = Pair(chained.certificate + between.certificate, chained.key)
+    chain = trusting(ca, chained, tmp_path)
+    assert (await whoami(server, context=chain))[0] == 403
+    assert (await whoami(server, context=chain, headers=headers))[0] == 403
+    client = trusting(ca, issue_client(clients, "eve"), tmp_path)
+    assert (await whoami(server, context=client, headers=headers))[1]["username"] == "eve"
+    assert (await whoami(server, context=trusting(ca), headers=headers))[0] == 403
+    path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
+    _, obj = await ask(server, ADMIN_USER, "GET", path)
+    assert obj["data"]["requestheader-allowed-names"] == '["front"]'
+    assert obj["data"]["requestheader-client-ca-file"].encode() == proxies.certificate

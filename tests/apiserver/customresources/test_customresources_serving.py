@@ -499,3 +499,46 @@ async def test_each_group_version_has_an_api_service(api: Api):
         return (await api.call("GET", f"{path}/v1.ex.io"))[0] == 404
 
     await eventually(is_gone)
+
+
+async def test_what_others_write_into_a_status(api: Api):
+    made = await api.declare(definition())
+    others = {"type": "Audited", "status": "True", "reason": "Test", "message": ""}
+    made["status"]["conditions"].append(others)
+    status, answer = await api.call("PUT", f"{CRDS}/widgets.ex.io/status", made)
+    assert (status, condition(answer, "Audited")) == (200, "True")
+    await api.patch(f"{CRDS}/widgets.ex.io/status", {"status": {"conditions": [others]}})
+    crd = await api.until("widgets.ex.io", lambda seen: condition(seen, "Established") == "True")
+    assert [each["type"] for each in crd["status"]["conditions"]] == ["Audited", "NamesAccepted", "Established"]
+    assert (await api.call("GET", WIDGETS))[0] == 200
+    status, answer = await api.call(
+        "PATCH",
+        f"{CRDS}/widgets.ex.io/status",
+        {"status": {"storedVersions": []}},
+        Content_Type="application/merge-patch+json",
+    )
+    assert (status, "must have at least one stored version" in answer["message"]) == (422, True)
+
+
+async def test_unknown_fields_of_embedded_metadata(api: Api):
+    template = {"type": "object", "x-kubernetes-embedded-resource": True, "properties": {"spec": {"type": "object"}}}
+    schema = {
+        "type": "object",
+        "properties": {"spec": {"type": "object", "properties": {"template": template}}},
+    }
+    await api.declare(definition({**version(), "schema": {"openAPIV3Schema": schema}}))
+    inner = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "odd": 1, "creationTimestamp": None}}
+    body = widget(template={**inner, "extra": 1})
+    body["metadata"]["odd"] = 1
+    status, answer = await api.call("POST", f"{WIDGETS}?fieldValidation=Strict", body)
+    assert status == 400
+    for path in ("metadata.odd", "spec.template.extra", "spec.template.metadata.odd"):
+        assert f'unknown field "{path}"' in answer["message"]
+    made = await api.create(WIDGETS, body)
+    assert made["spec"] == {"template": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}}}
+    body["metadata"]["name"] = "b"
+    del body["spec"]["template"]["kind"]
+    body["spec"]["template"]["metadata"] = {"name": "x", "labels": {"a b": "c"}}
+    status, answer = await api.call("POST", WIDGETS, body)
+    causes = [each["field"] for each in answer["details"]["causes"]]
+    assert (status, causes) == (422, ["spec.template.kind", "spec.template.metadata.labels"])

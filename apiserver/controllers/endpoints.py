@@ -54,8 +54,9 @@ class EndpointsController:
         built = _build(service, find_backends(service, self._pods))
         try:
             if current is None:
-                await self._client.create(ENDPOINTS, built)
-                return
+                current = await self._create(built)
+                if current is None:
+                    return
             updated = copy.deepcopy(current)
             updated["metadata"]["labels"] = built["metadata"]["labels"]
             annotations = {**(updated["metadata"].get("annotations") or {}), OVER_CAPACITY: "truncated"}
@@ -71,6 +72,17 @@ class EndpointsController:
             # The namespace is on its way out, or the Service went while we looked.
             if error.reason != "Forbidden":
                 raise
+
+    async def _create(self, built: Object) -> Object | None:
+        """What is there already, though not in sight yet; None where it was made."""
+        metadata = built["metadata"]
+        try:
+            await self._client.create(ENDPOINTS, built)
+        except StatusError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            return await self._client.get(ENDPOINTS, metadata["name"], metadata["namespace"])
+        return None
 
     async def _delete(self, endpoints: Object) -> None:
         metadata = endpoints["metadata"]

@@ -169,9 +169,11 @@ class JobController:
     async def _carry_out(self, key: str, job: Object, chosen: Plan) -> int:
         """-> how many more (or fewer) pods are active."""
         if chosen.delete:
-            doomed = chosen.delete[:BURST]
-            # Let go first: pods that the Job itself stops early are not failures.
-            await asyncio.gather(*(self._untrack(key, pod) for pod in doomed))
+            # Let go first: pods that the Job itself stops early are not failures. One that has changed meanwhile may have
+            # ended, and counts: it is left alone, and its event brings the Job back.
+            pods = chosen.delete[:BURST]
+            freed = await asyncio.gather(*(self._untrack(key, pod, unchanged=True) for pod in pods))
+            doomed = [pod for pod, is_free in zip(pods, freed, strict=True) if is_free]
             await self._control.delete_all(key, job, doomed)
             return -len(doomed)
         starts = chosen.create[:BURST]
@@ -244,22 +246,24 @@ class JobController:
                     raise
         await self._untrack("", pod)
 
-    async def _untrack(self, key: str, pod: Object) -> None:
-        """Takes the finalizer from a pod. key: of the Job that is to remember it until the pod shows it."""
+    async def _untrack(self, key: str, pod: Object, *, unchanged: bool = False) -> bool:
+        """Takes the finalizer from a pod. key: of the Job that is to remember it until the pod shows it.
+
+        unchanged: only if the pod is as it was seen; False where it is not.
+        """
         metadata = pod["metadata"]
-        patch = {
-            "metadata": {
-                "uid": metadata["uid"],
-                "$deleteFromPrimitiveList/finalizers": [TRACKING],
-            }
-        }
+        identity = {"uid": metadata["uid"], **({"resourceVersion": metadata["resourceVersion"]} if unchanged else {})}
+        patch = {"metadata": {**identity, "$deleteFromPrimitiveList/finalizers": [TRACKING]}}
         try:
             await self._client.patch(PODS, metadata["name"], patch, metadata["namespace"], patch_type="strategic")
         except StatusError as error:
             if error.reason not in ("NotFound", "Conflict"):
                 raise
+            if unchanged:
+                return False
         if key and _is_tracked(pod):
             self._released.setdefault(key, set()).add(metadata["uid"])
+        return True
 
     def _revisit(self, key: str, job: Object, chosen: Plan) -> None:
         waits = [seconds_until_deadline(job, self._clock.now_s()), chosen.wait_s]

@@ -61,9 +61,10 @@ class World:
             await asyncio.sleep(0)
 
     async def settle(self) -> None:
-        """Until nothing moves: no controller has work now."""
+        """Until nothing moves: no controller has work now. Time for a first retry after a conflict passes meanwhile."""
         for _ in range(20):
             await self.turn(60)
+            self.clock.advance(0.006)
             if all(manager.is_idle() for manager in self.managers):
                 await self.turn(60)
                 if all(manager.is_idle() for manager in self.managers):

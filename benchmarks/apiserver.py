@@ -15,6 +15,7 @@ import os
 import platform
 import statistics
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -118,12 +119,7 @@ async def measure_fan_out(started: Server, watchers: int, events: int = 3000) ->
     await call_all(port, iter(creates(0, 1000)), CALLERS, b"201")
     await call_all(port, iter(patches(0, WARM_UP, 1000)), CALLERS)
     alone = await measure(started, patches(1_000_000, events, 1000))
-    watches: list[Watching] = await open_watches(port, f"{PODS}?watch=1&resourceVersion=0", watchers)
-    for watch in watches:
-        watch.want(1000)
-        if watch.lines >= 1000:
-            continue
-    await asyncio.sleep(0.5)
+    watches: list[Watching] = await open_watches(port, f"{PODS}?watch=1&resourceVersion={await newest(port)}", watchers)
     for watch in watches:
         watch.want(events)
     cpu_s = started.cpu_s()
@@ -140,6 +136,49 @@ async def measure_fan_out(started: Server, watchers: int, events: int = 3000) ->
         "deliveries_per_s": with_them.per_s * watchers,
         "rss_mb": started.rss_mb(),
     }
+
+
+SYNC = 10_000
+INITIAL = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+
+
+async def measure_sync(started: Server, times: int = 10) -> dict[str, Any]:
+    """An informer comes up on 10,000 pods: in one stream (sendInitialEvents), or with a list. Then 1,000 watchers join them."""
+    port = port_of(started)
+    await call_all(port, iter(creates(0, SYNC)), CALLERS, b"201")
+    found: dict[str, Any] = {"objects": SYNC}
+    for name in ("stream", "list"):
+        cpu_s, began_s, size = started.cpu_s(), time.perf_counter(), 0
+        for _ in range(times):
+            if name == "stream":
+                (watch,) = await open_watches(port, f"{PODS}?{INITIAL}", 1)
+                watch.want(SYNC + 1, so_far=True)
+                await watch.reached
+                size = watch.bytes
+                watch.transport.abort()
+            else:
+                size = (await call_all(port, iter([request("GET", PODS)]), 1))[2]
+        found[name] = {
+            "ms": round((time.perf_counter() - began_s) / times * 1e3, 1),
+            "cpu_ms": round((started.cpu_s() - cpu_s) / times * 1e3, 1),
+            "bytes": size,
+        }
+    watches = await open_watches(port, f"{PODS}?watch=1&resourceVersion={await newest(port)}", 1000)
+    await measure(started, patches(1_000_000, 500, SYNC))
+    found["rss_mb"] = round(started.rss_mb())
+    for watch in watches:
+        watch.transport.abort()
+    return found
+
+
+async def newest(port: int) -> int:
+    """The version of a list."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request("GET", f"{PODS}?limit=1"))
+    text = await reader.readuntil(b'"resourceVersion":"')
+    text = await reader.readuntil(b'"')
+    writer.close()
+    return int(text[:-1])
 
 
 WORKS = ("get", "list", "create", "patch")
@@ -176,6 +215,18 @@ def run_fan_out(watchers: int, events: int = 3000) -> dict[str, float]:
     return found
 
 
+def run_sync() -> dict[str, Any]:
+    with server("ours") as started:
+        found: dict[str, Any] = _run(measure_sync(started))
+    stream, listed = found["stream"], found["list"]
+    print(
+        f"  informer sync of {found['objects']:,} pods: in a stream {stream['ms']} ms ({stream['cpu_ms']} ms CPU), by a list "
+        f"{listed['ms']} ms ({listed['cpu_ms']} ms CPU); with 1,000 watchers {found['rss_mb']} MB",
+        flush=True,
+    )
+    return found
+
+
 def main(pairs: str = "3", only: str = "") -> dict[str, Any]:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -183,6 +234,8 @@ def main(pairs: str = "3", only: str = "") -> dict[str, Any]:
     rows = [run_pair(works) for _ in range(int(pairs))] if works else []
     fans = [run_fan_out(100), run_fan_out(1000)] if only in ("", "watch") else []
     summary: dict[str, Any] = {"work": "apiserver", "python": platform.python_version(), "works": {}, "fan_out": fans}
+    if only in ("", "sync"):
+        summary["sync"] = run_sync()
     for name in works:
         ours = [row[0][name] for row in rows]
         bare = [row[1][name] for row in rows]

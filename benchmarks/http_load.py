@@ -119,10 +119,12 @@ class Watching(asyncio.Protocol):
         if self.wanted and self.lines >= self.wanted and not self.reached.done():
             self.reached.set_result(None)
 
-    def want(self, lines: int) -> None:
-        """From now on."""
+    def want(self, lines: int, *, so_far: bool = False) -> None:
+        """From now on; so_far: with those that came already."""
         self.reached = asyncio.get_running_loop().create_future()
-        self.lines, self.wanted = 0, lines
+        self.lines, self.wanted = self.lines if so_far else 0, lines
+        if self.lines >= lines:
+            self.reached.set_result(None)
 
     def connection_lost(self, error: Exception | None) -> None:
         for future in (self.opened, self.reached):

@@ -55,10 +55,9 @@ def parse_selection(resource: Resource, namespace: str, name: str, query: Mappin
             return False
         if matches_labels is None and matches_fields is None:
             return True  # by its key alone: nothing is decoded
-        obj = stored.obj
-        if matches_labels is not None and not matches_labels(obj["metadata"].get("labels") or {}):
+        if matches_labels is not None and not matches_labels(stored.labels):
             return False
-        return matches_fields is None or matches_fields(obj)
+        return matches_fields is None or matches_fields(stored.obj)
 
     return Selection(accepts, key, _find_trigger(resource, namespace, fields))
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from random import Random
 
 from apiserver.errors import StatusError, bad_request
@@ -33,7 +33,6 @@ from apiserver.storage import (
     Lines,
     Page,
     Render,
-    Stored,
     Subscriber,
     Wanted,
     WatchCache,
@@ -44,6 +43,7 @@ MIN_TIMEOUT_S, MAX_TIMEOUT_S = 1800, 86_400
 BOOKMARK_S = 60.0
 LAST_BOOKMARK_S = 2.0
 """So long before its end a watch says once more how far it is."""
+MAX_SHARED_ITEMS = 20_000
 INITIAL_LINES = 100
 """Initial events that are sent as one piece."""
 MAX_WAITING_BYTES = 16 * 1024 * 1024
@@ -114,14 +114,25 @@ class Watch:
             self._is_over = True
             yield error_line(error, self._asked)
             return
-        items: list[Stored] = self._page.items if self._page is not None else []
-        self._page = None
-        render = self._render
-        for begin in range(0, len(items), INITIAL_LINES):
-            some = items[begin : begin + INITIAL_LINES]
-            yield b"".join([render(ADDED, stored, not begin and not at) for at, stored in enumerate(some)])
+        page, self._page = self._page, None
+        if page is not None:
+            for piece in self._pieces(page):
+                yield piece
         if self._ends_initial:
             yield bookmark_line(self._resource, self._revision, self._asked, ends_initial_events=True)
+
+    def _pieces(self, page: Page) -> Iterator[bytes]:
+        """Initial events, made once for all who begin at the same state: after a restart every informer does."""
+        items, render, shared = page.items, self._render, page.shared
+        for begin in range(0, len(items), INITIAL_LINES):
+            key = (render.key, begin)
+            piece = None if shared is None else shared.get(key)
+            if piece is None:
+                some = items[begin : begin + INITIAL_LINES]
+                piece = b"".join([render(ADDED, stored, not begin and not at) for at, stored in enumerate(some)])
+                if shared is not None and len(items) <= MAX_SHARED_ITEMS:
+                    shared[key] = piece
+            yield piece
 
     def attach(self, outlet: Outlet) -> None:
         """Live from now on: the outlet gets what was queued meanwhile, and everything that comes."""

@@ -7,6 +7,7 @@ the bytes are spliced they alone are kept: a cache holds each object's text once
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -28,10 +29,23 @@ def encode_value(obj: dict[str, Any]) -> bytes:
     return orjson.dumps(ordered)
 
 
+MAX_DECODED = 20_000
+"""Objects that are decoded at a time, in all caches together: decoded, one takes five times the memory of its text."""
+_decoded: deque[Stored] = deque()
+_NO_LABELS: dict[str, str] = {}
+
+
+def _count_decoded(stored: Stored) -> None:
+    """The one that was decoded first is text again when there are too many."""
+    _decoded.append(stored)
+    if len(_decoded) > MAX_DECODED:
+        _decoded.popleft()._obj = None
+
+
 class Stored:
     """`value`: the bytes as stored; `revision`: which becomes the resourceVersion; 0 = not stored (dry run), it has none."""
 
-    __slots__ = ("key", "revision", "origin", "message", "_value", "_encoded", "_at", "_obj", "_views")
+    __slots__ = ("key", "revision", "origin", "message", "_value", "_encoded", "_at", "_obj", "_labels", "_views")
 
     def __init__(self, key: bytes, value: bytes, revision: int, origin: Stored | None = None) -> None:
         self.key = key
@@ -42,6 +56,7 @@ class Stored:
         self._encoded: bytes | None = None
         self._at = 0
         self._obj: dict[str, Any] | None = None
+        self._labels: dict[str, str] | None = None
         self._views: dict[Hashable, Stored] | None = None
 
     @property
@@ -99,12 +114,22 @@ class Stored:
                 if self.revision:
                     obj.setdefault("metadata", {})["resourceVersion"] = str(self.revision)
             self._obj = obj
+            _count_decoded(self)
         return obj
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The object's labels: they stay when the object's own memory is given back, for every selector asks for them."""
+        labels = self._labels
+        if labels is None:
+            labels = self._labels = self.obj["metadata"].get("labels") or _NO_LABELS
+        return labels
 
     def keep(self, obj: dict[str, Any]) -> None:
         """`obj` is what the value says, and nobody changes it any more: it need not be decoded."""
         obj["metadata"]["resourceVersion"] = str(self.revision)
         self._obj = obj
+        _count_decoded(self)
 
     def slim(self) -> None:
         """Gives back all but the text: a state that is over is hardly ever looked into again, and thousands are kept."""

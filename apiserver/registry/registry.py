@@ -1,13 +1,14 @@
 """What create, update, patch and delete MEAN. The order of the steps is written here, once, for every resource.
 
-    create   name → metadata → defaults → track → mutate → prepare_create → validate → admit → store
-    update   read → change → identity → metadata → defaults → track → mutate → prepare → validate → admit → store
+    create   name → metadata → defaults → track → mutate → prepare_create → reserve → validate → admit → store
+    update   read → change → identity → metadata → defaults → track → mutate → prepare → reserve → validate → admit → store
              (again if it moved on)
     delete   read → preconditions → admit → plan (deletion.py) → remove, or store what is marked
 
 A change is a function of the newest object, so a write that did not name a resourceVersion is simply tried again when another
 came first. A write that changes nothing keeps the resourceVersion. An update that takes away the last finalizer of a deleted
-object removes it. `dry_run` does everything but store. To track is to write down who changed which field (ownership.py).
+object removes it. `dry_run` does everything but store. To track is to write down who changed which field (ownership.py);
+to reserve is to take a service's addresses and ports (service_allocation.py).
 
 The registry speaks the version it is asked in: a view (kinds/resource.py) is turned into its hub on the way in, and what is
 returned is turned back. Inside, and for hooks and admission, there are only hubs.

@@ -38,7 +38,7 @@ def _selected_template(spec: Object, kind: str, empty_text: str) -> list[Cause]:
     template = spec.get("template") or {}
     matches, causes = _selector(spec, empty_text)
     if not matches:
-        causes.append(invalid("spec.template.metadata.labels", _labels(template), _NO_MATCH))
+        causes.append(invalid("spec.template.metadata.labels", _labels(template) or None, _NO_MATCH))
     return causes + lasting_template(template, "spec.template", kind, is_whole=kind != "StatefulSet")
 
 
@@ -157,7 +157,7 @@ def _daemon_set(daemon_set: Object) -> list[Cause]:
     template, given = spec.get("template") or {}, spec.get("selector")
     selector, causes = parse_selector(given, "spec.selector") if given is not None else (NOTHING, [])
     if not causes and not selector.matches(_labels(template)):
-        causes.append(invalid("spec.template.metadata.labels", _labels(template), _NO_MATCH))
+        causes.append(invalid("spec.template.metadata.labels", _labels(template) or None, _NO_MATCH))
     if selector == EVERYTHING:
         causes.append(invalid("spec.selector", given, "empty selector is invalid for daemonset"))
     causes += lasting_template(template, "spec.template", "DaemonSet")
@@ -204,7 +204,7 @@ def _replication_controller(controller: Object) -> list[Cause]:
     if template is None:
         return [*causes, required("spec.template")]
     if selector and not label_selector_of({"matchLabels": selector}).matches(_labels(template)):
-        causes.append(invalid("spec.template.metadata.labels", _labels(template), _NO_MATCH))
+        causes.append(invalid("spec.template.metadata.labels", _labels(template) or None, _NO_MATCH))
     return causes + lasting_template(template, "spec.template", "ReplicationController")
 
 

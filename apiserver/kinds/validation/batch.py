@@ -45,7 +45,7 @@ def _job(job: Object) -> list[Cause]:
     causes += problems
     if not problems and not selector.matches(labels):
         why = "`selector` does not match template `labels`"
-        causes.append(invalid("spec.template.metadata.labels", labels, why))
+        causes.append(invalid("spec.template.metadata.labels", labels or None, why))
     if spec.get("completionMode") == INDEXED and spec.get("completions"):
         name = job["metadata"].get("name", "")
         last = f"{name}-{spec['completions'] - 1}"

@@ -19,6 +19,10 @@ RECREATE = "Recreate"
 ROLLING_UPDATE = "RollingUpdate"
 
 
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+"""How often the template changed: a field of old, kept as an annotation for those who read it still."""
+
+
 def default_deployment(deployment: Object) -> None:
     spec = deployment.setdefault("spec", {})
     spec.setdefault("replicas", 1)
@@ -61,6 +65,8 @@ def default_stateful_set(stateful_set: Object) -> None:
 
 def default_daemon_set(daemon_set: Object) -> None:
     spec = daemon_set.setdefault("spec", {})
+    # Who writes a set owns the annotation, though its number is the server's: in Kubernetes it stands for a field of old.
+    daemon_set["metadata"].setdefault("annotations", {}).setdefault(TEMPLATE_GENERATION, "0")
     default_pod_template(spec.setdefault("template", {}))
     update = spec.setdefault("updateStrategy", {})
     set_missing(update, "type", ROLLING_UPDATE)
@@ -85,10 +91,6 @@ def default_replication_controller(controller: Object) -> None:
             spec["selector"] = dict(labels)
         if not controller["metadata"].get("labels"):
             controller["metadata"]["labels"] = dict(labels)
-
-
-TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
-"""How often the template changed: a field of old, kept as an annotation for those who read it still."""
 
 
 def prepare_daemon_set(daemon_set: Object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 
 import pytest
@@ -296,3 +297,26 @@ async def test_views_are_owned_in_their_own_version(api):
     assert entry["fieldsV1"]["f:spec"]["f:targetCPUUtilizationPercentage"] == {}
     hub = await api.ok("GET", f"{path.replace('v1/', 'v2/')}/h")
     assert hub["metadata"]["managedFields"] == made["metadata"]["managedFields"]
+
+
+async def test_appliers_at_once_all_count(api):
+    configs = [configmap(**{f"k{number}": "v"}) for number in range(20)]
+    answers = await asyncio.gather(
+        *(api.apply(f"{CONFIGMAPS}/c", config, f"m{number}") for number, config in enumerate(configs))
+    )
+    assert sorted(status for status, _ in answers) == [200] * 19 + [201]
+    obj = await api.ok("GET", f"{CONFIGMAPS}/c")
+    assert len(obj["data"]) == 20 and len(obj["metadata"]["managedFields"]) == 20
+    nothing = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
+    await asyncio.gather(*(api.apply(f"{CONFIGMAPS}/c", nothing, f"m{number}") for number in range(20)))
+    obj = await api.ok("GET", f"{CONFIGMAPS}/c")
+    assert "data" not in obj and "managedFields" not in obj["metadata"]
+
+
+async def test_a_deleted_object_is_not_tracked_and_a_watch_tells_the_owners(api):
+    await api.apply(f"{CONFIGMAPS}/c", {**configmap(a="1"), "metadata": {"name": "c", "finalizers": ["ex.io/f"]}})
+    before = await api.ok("GET", f"{CONFIGMAPS}/c")
+    marked = await api.ok("DELETE", f"{CONFIGMAPS}/c", agent="deleter/1")
+    assert marked["metadata"]["managedFields"] == before["metadata"]["managedFields"]
+    listed = await api.ok("GET", CONFIGMAPS)
+    assert listed["items"][-1]["metadata"]["managedFields"] == before["metadata"]["managedFields"]

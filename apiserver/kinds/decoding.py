@@ -24,6 +24,7 @@ from apiserver.meta import (
     decode_json,
     decode_typed,
     decode_yaml,
+    invalid,
     join_api_version,
     not_supported,
     split_api_version,
@@ -81,6 +82,8 @@ def decode_body_of(
     """
     parsed = (decode_yaml if yaml else decode_json)(body, kind)
     obj = parsed.obj
+    if is_custom:
+        _check_custom_type(obj, group, version, kind)
     check_said_type(obj, group, version, kind, also)
     return Body(obj, decode_object(obj, schema, version, kind, parsed, field_validation, is_custom=is_custom))
 
@@ -149,6 +152,22 @@ def _decode(
         return decode_typed(obj, schema) if known is None else decode_changed(obj, schema, known)
     except DecodeError as error:
         raise bad_request(f'{said_kind} in version "{version}" cannot be handled as a {kind}: {error}') from None
+
+
+def _check_custom_type(obj: dict[str, Any], group: str, version: str, kind: str) -> None:
+    """What is said of a custom resource with another type: it can be read whatever it is, and is then not what it should be."""
+    expected = join_api_version(group, version)
+    said_kind, said_version = obj.get("kind") or kind, obj.get("apiVersion") or expected
+    if not isinstance(said_kind, str) or not isinstance(said_version, str):
+        return  # what cannot be read at all is said for every kind alike
+    if said_version != expected:
+        raise bad_request(
+            f"the API version in the data ({said_version}) does not match the expected API version ({expected})"
+        )
+    if said_kind != kind:
+        metadata = obj.get("metadata")
+        name = metadata.get("name", "") if isinstance(metadata, dict) else ""
+        raise invalid_object(group, kind, str(name), [invalid("kind", said_kind, f"must be {kind}")])
 
 
 def check_said_type(obj: dict[str, Any], group: str, version: str, kind: str, also: tuple[str, ...] = ()) -> None:

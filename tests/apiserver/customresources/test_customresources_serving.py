@@ -542,3 +542,13 @@ async def test_unknown_fields_of_embedded_metadata(api: Api):
     status, answer = await api.call("POST", WIDGETS, body)
     causes = [each["field"] for each in answer["details"]["causes"]]
     assert (status, causes) == (422, ["spec.template.kind", "spec.template.metadata.labels"])
+
+
+async def test_bodies_of_another_type(api: Api):
+    await api.declare(definition())
+    status, answer = await api.call("POST", WIDGETS, {**widget(), "apiVersion": "ex.io/v2"})
+    said = "the API version in the data (ex.io/v2) does not match the expected API version (ex.io/v1)"
+    assert (status, answer["message"]) == (400, said)
+    status, answer = await api.call("POST", WIDGETS, {**widget(), "kind": "Gadget"})
+    said = 'Widget.ex.io "a" is invalid: kind: Invalid value: "Gadget": must be Widget'
+    assert (status, answer["message"]) == (422, said)

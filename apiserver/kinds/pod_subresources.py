@@ -16,12 +16,18 @@ Object = dict[str, Any]
 _OF_THE_REQUEST = ("name", "namespace", "uid", "resourceVersion", "managedFields")
 _RESIZED = ("resources", "resizePolicy")
 _RESIZABLE = ("cpu", "memory")
+_MIRROR = "kubernetes.io/config.mirror"
 
 
-def _only(take: Callable[[Object, Object], None]) -> Callable[[Object, Object], None]:
-    """A prepare hook: the old pod with what `take(old spec, new spec)` takes of the new one."""
+def _only(take: Callable[[Object, Object], None], *, keeps_places: bool = False) -> Callable[[Object, Object], None]:
+    """A prepare hook: the old pod with what `take(old spec, new spec)` takes of the new one.
+
+    keeps_places: a pod whose containers are not the same in the same order is left as it is, for validation to refuse.
+    """
 
     def prepare(pod: Object, old: Object) -> None:
+        if keeps_places and _misplaced(pod, old):
+            return
         kept = deep_copy(old)
         for field in _OF_THE_REQUEST:
             if field in pod["metadata"]:
@@ -70,7 +76,30 @@ def _validate_ephemeral_containers(pod: Object, old: Object) -> list[Cause]:
     return causes
 
 
+def _misplaced(pod: Object, old: Object) -> list[Cause]:
+    """Containers that were added, removed, renamed or moved."""
+    for field in ("containers", "initContainers"):
+        new, known = pod["spec"].get(field) or [], old["spec"].get(field) or []
+        if len(new) != len(known):
+            return [forbidden("spec", f"{field} may not be added or removed on resize")]
+        causes = [
+            forbidden(f"spec.{field}[{index}].name", f"{field} may not be renamed or reordered on resize")
+            for index, (container, before) in enumerate(zip(new, known, strict=True))
+            if container.get("name") != before.get("name")
+        ]
+        if causes:
+            return causes
+    return []
+
+
 def _validate_resize(pod: Object, old: Object) -> list[Cause]:
+    misplaced = _misplaced(pod, old)
+    if misplaced:
+        return misplaced
+    if _MIRROR in (old["metadata"].get("annotations") or {}):
+        return [forbidden("", "static pods cannot be resized")]
+    if (old["spec"].get("os") or {}).get("name") == "windows":
+        return [forbidden("", "windows pods cannot be resized")]
     causes = validate_metadata_update(pod["metadata"], old["metadata"])
     if qos_class(pod["spec"]) != qos_class(old["spec"]):
         said = (pod.get("status") or {}).get("qosClass", "")
@@ -103,5 +132,5 @@ def _validate_resources(new: Object, old: Object, path: str) -> list[Cause]:
 
 PARTS = {
     "ephemeralcontainers": Part(_only(_take_ephemeral_containers), _validate_ephemeral_containers),
-    "resize": Part(_only(_take_resources), _validate_resize),
+    "resize": Part(_only(_take_resources, keeps_places=True), _validate_resize),
 }

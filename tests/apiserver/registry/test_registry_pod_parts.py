@@ -104,3 +104,16 @@ async def test_resizes_that_are_refused(api, pod, resources, text):
     change = {"spec": {"containers": [{"name": "c", "resources": resources}]}}
     status, error = await api.call("PATCH", f"{PODS}/p/resize", change, type=STRATEGIC)
     assert status == 422 and text in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("containers", "text"),
+    [
+        ([{"name": "c"}, {"name": "d"}], "spec: Forbidden: containers may not be added or removed on resize"),
+        ([{"name": "d"}], "spec.containers[0].name: Forbidden: containers may not be renamed or reordered on resize"),
+    ],
+)
+async def test_a_resize_leaves_the_containers_where_they_are(api, pod, containers, text):
+    change = {"spec": {"containers": [{**each, "image": "i"} for each in containers]}}
+    status, error = await api.call("PATCH", f"{PODS}/p/resize", change, type=MERGE)
+    assert status == 422 and text in error["message"]

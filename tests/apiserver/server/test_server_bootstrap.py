@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -108,3 +109,15 @@ async def test_plugins_can_be_left_out():
         made = await client.create("pods", pod)
         assert "serviceAccountName" not in made["spec"]
         await server.stop()
+
+
+async def test_two_servers_may_start_at_once():
+    async with Cluster(members=1) as store:
+        servers = [ApiServer(ApiServerConfig(), store.client()) for _ in range(3)]
+        await asyncio.gather(*(server.start() for server in servers))
+        clients = [Client(server.in_process_transport()) for server in servers]
+        services = [await client.get("services", "kubernetes", "default") for client in clients]
+        assert {service["spec"]["clusterIP"] for service in services} == {"10.96.0.1"}
+        assert await names(clients[0], "networking.k8s.io/v1/ipaddresses") == {"10.96.0.1"}
+        for server in servers:
+            await server.stop()

@@ -2,7 +2,8 @@
 
 All of them are views of one hub, which is what is stored, as it was written. Each view has the rules of its own version: it
 prunes and defaults what it reads from the hub and what clients send, and validates by its schema. The conversion between
-versions changes apiVersion and nothing else (strategy None; definitions with a conversion webhook are refused).
+versions changes apiVersion and nothing else (strategy None; definitions with a conversion webhook are refused, and of one that
+another server let in only the storage version is served).
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ def declare_custom(definition: Object) -> list[Resource]:
         "is_custom": True,
     }
     hub = Resource(version=storage, schema_name=f"{group}.{storage}.{names['kind']}", **facts)
-    return [_declare_version(spec, version, hub, facts) for version in versions if version.get("served")]
+    converts = (spec.get("conversion") or {}).get("strategy", "None") == "None"
+    served = [version for version in versions if version.get("served") and (converts or version.get("storage"))]
+    return [_declare_version(spec, version, hub, facts) for version in served]
 
 
 def as_terminating(resources: list[Resource]) -> list[Resource]:

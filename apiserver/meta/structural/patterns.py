@@ -3,7 +3,7 @@
 RE2 knows no look-around and no back-references; what it shares with Python's `re` is translated: `\\z`, `$` (the very end of
 the text, not before a last newline), POSIX classes, `\\pL`, `\\Q…\\E`, flags in the middle, ASCII-only `\\d \\s \\w \\b`.
 RE2 matches in time that grows with the text; a pattern with which Python's `re` might not is matched by an automaton of our
-own. If the google-re2 package is installed, it is used as it is.
+own.
 """
 
 from __future__ import annotations
@@ -13,11 +13,6 @@ from functools import lru_cache
 from typing import Protocol
 
 from apiserver.meta.structural.automaton import Automaton, build_automaton, is_explosive
-
-try:
-    import re2  # type: ignore[import-not-found, unused-ignore]
-except ImportError:  # the translation below does
-    re2 = None
 
 MAX_REPEAT = 1000
 MAX_PATTERN = 20_000
@@ -69,12 +64,6 @@ def compile_pattern(pattern: str) -> Pattern:
     """Raises PatternError."""
     if len(pattern) > MAX_PATTERN:
         raise PatternError("error parsing regexp: expression too large")
-    if re2 is not None:
-        try:
-            compiled: Pattern = re2.compile(pattern)
-            return compiled
-        except re2.error as problem:
-            raise PatternError(f"error parsing regexp: {problem}") from None
     translated = _translate(pattern)
     try:
         return _choose(translated, re.compile(translated))

@@ -207,13 +207,21 @@ def _check_charge(budget: Object) -> None:
         why = "DisruptedPods map too big - too many evictions not confirmed by PDB controller"
         raise forbidden("policy", "poddisruptionbudget", name, why)
     if not allowed:
-        needs, has = status.get("desiredHealthy", 0), status.get("currentHealthy", 0)
-        said = f"The disruption budget {name} needs {needs} healthy pods and has {has} currently"
-        for condition in status.get("conditions") or ():
-            if condition.get("type") == "DisruptionAllowed" and condition.get("reason") == "SyncFailed":
-                said = f"The disruption budget {name} does not allow evicting pods currently because it failed sync: "
-                said += condition.get("message", "")
-        raise _too_many(said, 0)
+        raise _too_many(_why_not(name, status), 0)
+
+
+def _why_not(name: str, status: Object) -> str:
+    """What the cause says of a budget that allows nothing."""
+    needs, has = status.get("desiredHealthy", 0), status.get("currentHealthy", 0)
+    said = f"The disruption budget {name} does not allow evicting pods currently"
+    conditions = [each for each in status.get("conditions") or () if each.get("type") == "DisruptionAllowed"]
+    condition = conditions[0] if conditions and conditions[0].get("status") == "False" else {}
+    reason, message = condition.get("reason", ""), condition.get("message", "")
+    if message and reason == "SyncFailed":
+        return f"{said} because it failed sync: {message}"
+    if has <= needs:
+        return f"The disruption budget {name} needs {needs} healthy pods and has {has} currently"
+    return f"{said} ({reason}): {message}" if message else said
 
 
 def _too_many(said: str, retry_after_s: int) -> StatusError:

@@ -56,7 +56,7 @@ async def test_an_eviction_marks_why(api):
 async def test_a_budget_is_charged_once_a_pod(api):
     await running_pod(api)
     await running_pod(api, "q")
-    await budget(api, allowed=1)
+    await budget(api, allowed=1, current=2)
     assert (await evict(api))[0] == 201
     charged = (await api.ok("GET", f"{BUDGETS}/b"))["status"]
     assert charged["disruptionsAllowed"] == 0 and list(charged["disruptedPods"]) == ["p"]
@@ -68,11 +68,35 @@ async def test_a_budget_is_charged_once_a_pod(api):
         "causes": [
             {
                 "reason": "DisruptionBudget",
-                "message": "The disruption budget b needs 2 healthy pods and has 3 currently",
+                "message": "The disruption budget b needs 2 healthy pods and has 2 currently",
             }
         ]
     }
     assert not (await api.ok("GET", f"{PODS}/q"))["metadata"].get("deletionTimestamp")
+
+
+@pytest.mark.parametrize(
+    ("condition", "current", "said"),
+    [
+        (("False", "SyncFailed", "no scale"), 1, " because it failed sync: no scale"),
+        (("False", "Odd", "of late"), 3, " (Odd): of late"),
+        (("True", "Odd", "of late"), 3, ""),
+        (("False", "InsufficientPods", ""), 3, ""),
+        (None, 3, ""),
+    ],
+)
+async def test_a_budget_says_why_it_allows_nothing(api, condition, current, said):
+    await running_pod(api)
+    await budget(api, allowed=0, current=current)
+    if condition:
+        status, reason, message = condition
+        set_ = {"type": "DisruptionAllowed", "status": status, "reason": reason, "message": message}
+        set_["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+        await api.ok("PATCH", f"{BUDGETS}/b/status", {"status": {"conditions": [set_]}}, type=MERGE)
+    status, error = await evict(api)
+    assert status == 429
+    text = f"The disruption budget b does not allow evicting pods currently{said}"
+    assert error["details"]["causes"][0]["message"] == text
 
 
 async def test_a_budget_that_lags_asks_to_come_back(api):

@@ -89,7 +89,10 @@ def _to_duration(text: str) -> Any:
         return text
     nanos = sum(int(float(number) * _UNITS[unit]) for number, unit in _DURATION.findall(body))
     made = Duration()
-    made.FromNanoseconds(sign * nanos)
+    try:
+        made.FromNanoseconds(sign * nanos)
+    except ValueError:  # more than 10,000 years
+        return text
     return made
 
 

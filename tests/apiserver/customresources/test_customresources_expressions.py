@@ -43,6 +43,8 @@ PAIR = {"type": "object", "properties": {"low": INTEGER, "high": INTEGER, "a-b":
         (PAIR, "self.?low.orValue(5) == 5", {}, {"low": 1}),
         (INTEGER, "self % 2 == 0", 4, 3),
         ({"type": "number"}, "self > 0.5", 1, 0),
+        ({"type": "number"}, "self > 1", 1.5, 1),
+        (INTEGER, "self > 0.5", 1, 0),
         (STRING, "self.matches('^[a-z]+$')", "abc", "a1"),
         (STRING, "self.find('[0-9]+') == '12'", "ab12", "ab3"),
         (STRING, "isURL(self) && url(self).getScheme() == 'https' && url(self).getHostname() == 'x.io'", "https://x.io/a", "http://x.io"),
@@ -128,6 +130,22 @@ def test_a_rule_that_takes_too_long_is_ended():
     rule = "self.all(x, self.all(y, self.all(z, x + y + z >= 0)))"
     said = _ask(_field({"type": "array", "items": INTEGER}, rule), {"x": list(range(200))})
     assert "running out of cost budget" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("schema", "rule", "value"),
+    [
+        (INTEGER, "self > 1", 2**64 - 1),
+        ({"type": "string", "format": "duration"}, "self > duration('1s')", "9" * 30 + "h"),
+        ({"type": "string", "format": "date-time"}, "self > timestamp('2024-01-01T00:00:00Z')", "0000-01-01T00:00:00Z"),
+        (STRING, "quantity(self).sign() > 0", "no quantity"),
+        (STRING, "self.find('(') == ''", "x"),
+        ({"type": "array", "items": STRING}, "self.sum() == 1", ["a"]),
+    ],
+    ids=str,
+)
+def test_values_that_a_rule_cannot_take_are_refused(schema, rule, value):
+    assert len(_ask(_field(schema, rule), {"x": value})) == 1
 
 
 def test_what_cannot_be_compiled_is_refused():

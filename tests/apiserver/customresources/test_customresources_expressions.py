@@ -135,7 +135,7 @@ def test_a_rule_that_takes_too_long_is_ended():
 @pytest.mark.parametrize(
     ("schema", "rule", "value"),
     [
-        (INTEGER, "self > 1", 2**64 - 1),
+        (INTEGER, "self > 1", 1e300),
         ({"type": "string", "format": "duration"}, "self > duration('1s')", "9" * 30 + "h"),
         ({"type": "string", "format": "date-time"}, "self > timestamp('2024-01-01T00:00:00Z')", "0000-01-01T00:00:00Z"),
         (STRING, "quantity(self).sign() > 0", "no quantity"),

@@ -86,12 +86,11 @@ def judge(owner: Object, node: Object) -> Verdict:
         return Verdict(False, False)
     if not node_matches(spec, name, node["metadata"].get("labels") or {}):
         return Verdict(False, False)
+    hard = [t for t in (node.get("spec") or {}).get("taints") or () if t.get("effect") in HARD_EFFECTS]
+    if not hard:
+        return Verdict(True, True)
     tolerations = _tolerations(spec)
-    taints = [
-        taint
-        for taint in (node.get("spec") or {}).get("taints") or ()
-        if taint.get("effect") in HARD_EFFECTS and not tolerates(tolerations, taint)
-    ]
+    taints = [taint for taint in hard if not tolerates(tolerations, taint)]
     if not taints:
         return Verdict(True, True)
     return Verdict(False, all(taint["effect"] != "NoExecute" for taint in taints))

@@ -140,13 +140,17 @@ class DaemonSetController:
         history = await revisions.record(self._client, owner, known, collisions, revisions.REVISION_LABEL)
         hash_value = revisions.hash_of(history.current)
         pods = await claim(self._client, PODS, owner, self._pods, is_ours)
+        by_node: dict[str, Objects] = {}
+        for pod in sorted(pods, key=_age_order):
+            by_node.setdefault(node_of(pod), []).append(pod)
+        verdicts = {node["metadata"]["name"]: judge(owner, node) for node in self._nodes.list()}
         failure: StatusError | None = None
         if self._expectations.satisfied(key):
             try:
-                await self._manage(key, owner, pods, hash_value)
+                await self._manage(key, owner, verdicts, by_node, hash_value)
             except StatusError as error:
                 failure = error
-        await self._write_status(owner, pods, hash_value, history.collisions)
+        await self._write_status(owner, verdicts, by_node, hash_value, history.collisions)
         if failure is not None and not is_namespace_terminating(failure):
             raise failure
         live_hashes = {(pod["metadata"].get("labels") or {}).get(revisions.REVISION_LABEL) for pod in pods}
@@ -156,13 +160,12 @@ class DaemonSetController:
         await revisions.truncate(self._client, history.revisions, live, limit)
         self._revisit(key, owner, pods)
 
-    async def _manage(self, key: str, owner: Object, pods: Objects, hash_value: str) -> None:
-        by_node: dict[str, Objects] = {}
-        for pod in sorted(pods, key=_age_order):
-            by_node.setdefault(node_of(pod), []).append(pod)
+    async def _manage(
+        self, key: str, owner: Object, verdicts: dict[str, Verdict], by_node: dict[str, Objects], hash_value: str
+    ) -> None:
+        """by_node: the pods of each node, oldest first."""
         needing: list[str] = []
         doomed: Objects = []
-        verdicts = {node["metadata"]["name"]: judge(owner, node) for node in self._nodes.list()}
         for node, verdict in verdicts.items():
             missing, surplus = self._look_at(key, owner, node, verdict, by_node.get(node, []), hash_value)
             needing += missing
@@ -229,15 +232,19 @@ class DaemonSetController:
 
     # ------------------------------------------------------------------------------------------------ status
 
-    async def _write_status(self, owner: Object, pods: Objects, hash_value: str, collisions: int) -> None:
-        by_node: dict[str, Objects] = {}
-        for pod in sorted(pods, key=_age_order):
-            by_node.setdefault(node_of(pod), []).append(pod)
+    async def _write_status(
+        self,
+        owner: Object,
+        verdicts: dict[str, Verdict],
+        by_node: dict[str, Objects],
+        hash_value: str,
+        collisions: int,
+    ) -> None:
         names = ("desired", "current", "misscheduled", "ready", "available", "updated")
         counts = dict.fromkeys(names, 0)
-        for node in self._nodes.list():
-            found = by_node.get(node["metadata"]["name"]) or []
-            if not judge(owner, node).run:
+        for node, verdict in verdicts.items():
+            found = by_node.get(node) or []
+            if not verdict.run:
                 counts["misscheduled"] += bool(found)
                 continue
             counts["desired"] += 1

@@ -35,7 +35,14 @@ from apiserver.kinds.openapi import (
     openapi_v2_document,
 )
 from apiserver.kinds.openapi_custom import published_name, published_schema
-from apiserver.kinds.placement import HARD_EFFECTS, node_matches, term_matches, tolerates, toleration_matches
+from apiserver.kinds.placement import (
+    HARD_EFFECTS,
+    named_nodes,
+    node_matches,
+    term_matches,
+    tolerates,
+    toleration_matches,
+)
 from apiserver.kinds.resource import METADATA_LABELS, Part, Resource, ScalePaths, Subresource
 from apiserver.kinds.scaling import apply_scale, scale_of, validate_scale
 from apiserver.kinds.schemas import find_type, types
@@ -69,6 +76,7 @@ __all__ = [
     "find_api_group",
     "find_api_resource_list",
     "find_type",
+    "named_nodes",
     "node_matches",
     "openapi_document",
     "openapi_index",

@@ -60,6 +60,21 @@ def node_matches(spec: Object, name: str, labels: dict[str, str]) -> bool:
     return any(term_matches(term, name, labels) for term in required.get("nodeSelectorTerms") or ())
 
 
+def named_nodes(spec: Object) -> list[str] | None:
+    """The only nodes that the required affinity can mean, where every term names one (a DaemonSet's pod); None: any."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    if not required:
+        return None
+    names: dict[str, None] = {}
+    for term in required.get("nodeSelectorTerms") or ():
+        fields = [field for field in term.get("matchFields") or () if field.get("operator") == "In"]
+        if not fields:
+            return None
+        names.update(dict.fromkeys(fields[0].get("values") or ()))
+    return list(names)
+
+
 def toleration_matches(toleration: Object, taint: Object) -> bool:
     if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
         return False

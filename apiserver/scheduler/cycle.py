@@ -14,8 +14,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from apiserver.kinds import named_nodes
 from apiserver.scheduler.cache import Snapshot
-from apiserver.scheduler.framework import MAX_NODE_SCORE, Code, CycleState, Status
+from apiserver.scheduler.framework import MAX_NODE_SCORE, Code, CycleState, Status, unresolvable
 from apiserver.scheduler.node_info import NodeInfo
 from apiserver.scheduler.pod_info import PodInfo
 from apiserver.scheduler.profile import Profile
@@ -124,6 +125,14 @@ def _refuse(profile: Profile, state: CycleState, pod: PodInfo, total: int, statu
     return Decision(None, state, fit_message(total, statuses), plugins, nominated=nominated)
 
 
+def _narrow(profile: Profile, pod: PodInfo, snapshot: Snapshot, nodes: list[NodeInfo]) -> list[NodeInfo]:
+    """Only the nodes that the pod's affinity names, where it names some: a DaemonSet's pod is not tried on all the others."""
+    names = named_nodes(pod.spec)
+    if names is None or all(name != "NodeAffinity" for name, _ in profile.points["filter"]):
+        return nodes
+    return [snapshot[name] for name in names if name in snapshot]
+
+
 def _decide(profile: Profile, pod: PodInfo, snapshot: Snapshot, start: int, pick: Callable[[int], int]) -> Decision:
     state: CycleState = {}
     nodes = list(snapshot.values())
@@ -138,8 +147,12 @@ def _decide(profile: Profile, pod: PodInfo, snapshot: Snapshot, start: int, pick
         elif status.refused:
             everywhere = {node.name: status._replace(plugin=name) for node in nodes}
             return _refuse(profile, state, pod, len(nodes), everywhere)
-    feasible, statuses, looked_at = _find_feasible(profile, state, pod, nodes, start % len(nodes), skipped)
+    candidates = _narrow(profile, pod, snapshot, nodes)
+    feasible, statuses, looked_at = _find_feasible(profile, state, pod, candidates, start % len(nodes), skipped)
     if not feasible:
+        if candidates is not nodes:
+            elsewhere = unresolvable("node(s) didn't satisfy plugin(s) [NodeAffinity]")._replace(plugin="NodeAffinity")
+            statuses = {**dict.fromkeys((node.name for node in nodes), elsewhere), **statuses}
         return _refuse(profile, state, pod, len(nodes), statuses)
     if len(feasible) == 1:
         return Decision(feasible[0].name, state, looked_at=looked_at)

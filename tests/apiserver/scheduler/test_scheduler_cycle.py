@@ -175,3 +175,22 @@ def test_an_unknown_plugin_is_refused():
     config = with_plugins(SchedulerConfig(), ["Nonsense=3"])
     with pytest.raises(PluginError, match="plugin Nonsense is not known"):
         build_profile(config.profiles[0], None)
+
+
+def test_a_pod_whose_affinity_names_a_node_is_tried_there_alone():
+    cache = make_cache("a", "b", "c", c={"unschedulable": True})
+
+    def pod_for(name: str) -> PodInfo:
+        term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name]}]}
+        required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+        spec = {"containers": [], "affinity": {"nodeAffinity": required}}
+        return PodInfo({"metadata": {"namespace": "d", "name": "p", "uid": "u"}, "spec": spec})
+
+    decision = schedule(default_profile(), pod_for("b"), cache.snapshot(), 0, first)
+    assert (decision.node_name, decision.looked_at) == ("b", 1)
+    decision = schedule(default_profile(), pod_for("c"), cache.snapshot(), 0, first)
+    assert decision.reason == (
+        "0/3 nodes are available: 1 node(s) were unschedulable, 2 node(s) didn't satisfy plugin(s) [NodeAffinity]."
+    )
+    decision = schedule(default_profile(), pod_for("gone"), cache.snapshot(), 0, first)
+    assert decision.reason == "0/3 nodes are available: 3 node(s) didn't satisfy plugin(s) [NodeAffinity]."

@@ -338,7 +338,7 @@ def _apply(
     if conflicts and not force:
         raise _ConflictsError(conflicts)
     left = _take(claims, union(changed, removed), but=manager)
-    if manager in left and (changes_it or last is None):
+    if manager in left and changes_it:
         left[manager] = left[manager]._replace(time=writer.now)
     return merged, left
 

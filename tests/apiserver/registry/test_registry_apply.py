@@ -274,6 +274,19 @@ async def test_a_write_that_changes_nothing_changes_no_entry(api):
     assert again == made
 
 
+async def test_a_second_applier_of_the_same_has_no_time_as_in_kubernetes(api):
+    first = await api.ok("PATCH", f"{CONFIGMAPS}/c?fieldManager=one", configmap(a="1"), type=APPLY)
+    second = await api.ok("PATCH", f"{CONFIGMAPS}/c?fieldManager=two", configmap(a="1"), type=APPLY)
+    assert second["metadata"]["resourceVersion"] != first["metadata"]["resourceVersion"]
+    two, one = second["metadata"]["managedFields"]
+    assert (two["manager"], one["manager"]) == ("two", "one") and "time" not in two
+    assert one == first["metadata"]["managedFields"][0]
+    again = await api.ok("PATCH", f"{CONFIGMAPS}/c?fieldManager=two", configmap(a="1"), type=APPLY)
+    assert again == second
+    changed = await api.ok("PATCH", f"{CONFIGMAPS}/c?fieldManager=two&force=true", configmap(a="2"), type=APPLY)
+    assert all(entry["time"] for entry in changed["metadata"]["managedFields"])
+
+
 async def test_old_entries_are_merged(api):
     await api.ok("POST", CONFIGMAPS, configmap(a="1"))
     for number in range(14):

@@ -250,6 +250,55 @@ def main(pairs: str = "3", only: str = "") -> dict[str, Any]:
     return summary
 
 
+TITLES = {
+    "get": ("get a pod", 0.6, 0),
+    "list": ("list 2,000 pods", 0.7, 0),
+    "create": ("create a pod", 0, 2500),
+    "patch": ("merge patch of a pod's label", 0, 2000),
+}
+
+
+def table_rows(summary: dict[str, Any] | None) -> list[str]:
+    """Rows for benchmarks/README.md. A core is what one process has: 1 s of its CPU."""
+    if summary is None:
+        return []
+    rows = [
+        "| API server and store, one process | /s | bare aiohttp /s | ratio | mark | CPU a request | bare | per core | mark |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, (title, ratio, per_core) in TITLES.items():
+        row = summary["works"].get(name)
+        if row is None:
+            continue
+        ours, bare, core = row["ours"], row["bare"], 1e6 / row["ours"]["cpu_us"]
+        rows.append(
+            f"| {title} ({ours['body_bytes']:,.0f} bytes) | {ours['per_s']:,.0f} | {bare['per_s']:,.0f} | **{row['ratio']:.2f}** "
+            f"| {_mark(row['ratio'], ratio)} | {ours['cpu_us']:,.0f} µs | {bare['cpu_us']:,.0f} µs | {core:,.0f}/s "
+            f"| {_mark(core, per_core)} |"
+        )
+    rows += ["", "| API server, other marks | | mark |", "|---|---|---|"]
+    for fan in summary["fan_out"]:
+        cost = fan["cpu_us"]
+        rows.append(
+            f"| an event for each of {fan['watchers']:,} watchers, at {fan['events_per_s']:,.0f} events/s | {cost:.2f} µs of CPU "
+            f"| ≤ 3 µs {'✓' if cost <= 3 else '✗'} |"
+        )
+    sync = summary.get("sync")
+    if sync:
+        rows += [
+            f"| an informer comes up on {sync['objects']:,} pods, in a stream | {sync['stream']['ms']} ms, "
+            f"{sync['stream']['cpu_ms']} ms of CPU, {sync['stream']['bytes'] / 1e6:.0f} MB | |",
+            f"| the same with a list | {sync['list']['ms']} ms, {sync['list']['cpu_ms']} ms of CPU | |",
+            f"| memory with {sync['objects']:,} pods and 1,000 watchers, the store included | {sync['rss_mb']} MB "
+            f"| ≤ 600 MB {'✓' if sync['rss_mb'] <= 600 else '✗'} |",
+        ]
+    return rows
+
+
+def _mark(value: float, mark: float) -> str:
+    return f"≥ {mark:,g} {'✓' if value >= mark else '✗'}" if mark else ""
+
+
 def _medians(rows: list[Figures]) -> dict[str, float]:
     return {field: round(statistics.median(getattr(row, field) for row in rows), 2) for field in Figures._fields}
 

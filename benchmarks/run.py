@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import embedded, isolation, list_pods, memory, startup, works
+from benchmarks import apiserver, embedded, isolation, list_pods, memory, startup, works
 from benchmarks.pairs import RESULTS
 
 README = Path(__file__).parent / "README.md"
@@ -75,6 +75,7 @@ def build_table() -> str:
             f"| {_verdict(result['ratio'], result['mark'], at_most=True)} |"
         )
     lines += embedded.table_rows(_load("embedded"))
+    lines += ["", *apiserver.table_rows(_load("apiserver"))]
     return "\n".join(lines)
 
 
@@ -86,6 +87,7 @@ def main(pairs: int = 3) -> int:
         ("startup", lambda: startup.main(pairs)),
         ("embedded", embedded.main),
         ("isolation", lambda: isolation.main(pairs)),
+        ("apiserver", lambda: apiserver.main(str(pairs))),
     ]
     failed = []
     for name, run in parts:

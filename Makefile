@@ -46,6 +46,7 @@ bench: $(TEST_STAMP)  ## Measure ours against etcd 3.5.1 in paired runs
 
 bench-growth: $(TEST_STAMP)  ## Measure how costs grow with keys and watchers, and draw docs/growth.png
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.growth
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.growth_apiserver
 
 sim: $(TEST_STAMP)  ## A long run of the deterministic simulation (SEEDS=200)
 	$(BIN)/python -m kvcluster.sim --seeds $(or $(SEEDS),200)

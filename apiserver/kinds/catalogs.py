@@ -57,10 +57,17 @@ class Catalog:
         self.documents: dict[str, object] = {}  # made by discovery and openapi, once each
 
     def joined_by(self, others: Iterable[Resource]) -> Catalog:
-        """This catalog and more: custom resources. What stands in a group version of this one is left out."""
-        more = [resource for resource in others if not self.serves(resource.group, resource.version)]
-        more.sort(key=lambda resource: (resource.group, version_order(resource.version), resource.plural))
-        return Catalog((*self._resources, *more))
+        """This catalog and more: custom resources. What stands in a group version of this one is left out.
+
+        Of two of one name the first is taken: two servers may each have accepted one at the same moment.
+        """
+        more: dict[tuple[str, str, str], Resource] = {}
+        for resource in others:
+            if not self.serves(resource.group, resource.version):
+                more.setdefault((resource.group, resource.version, resource.kind), resource)
+        found = {(each.group, each.version, each.plural): each for each in reversed(more.values())}
+        custom = sorted(found.values(), key=lambda each: (each.group, version_order(each.version), each.plural))
+        return Catalog((*self._resources, *custom))
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
         return self._by_plural.get((group, version, plural))

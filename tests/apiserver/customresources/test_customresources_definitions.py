@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from apiserver.errors import StatusError
-from apiserver.kinds import decode_object
+from apiserver.kinds import catalog, decode_object
 from apiserver.kinds.custom import Names, accept_names, declare_custom, is_true
 from apiserver.kinds.groups.apiextensions import CUSTOM_RESOURCE_DEFINITIONS
 from apiserver.meta import deep_copy
@@ -230,3 +230,14 @@ def test_versions_are_served_in_kubernetes_order():
     body = made(definition(*(version(name, storage=name == "v1") for name in names)))
     body["status"] = accept_names(body, Names(), NOW)
     assert [each.version for each in declare_custom(body)] == ["v10", "v1", "v11beta2", "v2beta1", "v1alpha1", "foo"]
+
+
+def test_two_definitions_of_one_kind_do_not_stop_the_server():
+    resources = []
+    for plural in ("widgets", "wires"):
+        body = made(definition(plural=plural, names={"kind": "Widget"}))
+        body["status"] = accept_names(body, Names(), NOW)
+        resources += declare_custom(body)
+    joined = catalog.joined_by(resources)
+    assert [each.plural for each in joined.resources("ex.io")] == ["widgets"]
+    assert len(joined.resources("apps")) == len(catalog.resources("apps"))

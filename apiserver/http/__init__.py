@@ -6,7 +6,7 @@ watching    the body of a watch
 routes, query, media, shaping    one question each: which object, which of them, in what form
 discovery   what the server says of itself
 status      the only map from exception to answer
-connections, http1    the socket side: HTTP/1.1, and its bytes
+connections, heads    the socket side: aiohttp, and what a head says
 """
 
 from apiserver.http.connections import HttpServer

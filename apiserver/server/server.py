@@ -89,7 +89,7 @@ class ApiServer:
             await asyncio.gather(*(self._registry.cache(resource) for resource in stored))
             await self._access.start()
             await self._custom.start()
-            self._web = HttpServer(self._pipeline)
+            self._web = HttpServer(self._pipeline, is_secure=tls is not None)
             context = None if tls is None else tls.context
             self._listener = await asyncio.get_running_loop().create_server(
                 self._web, sock=listening, ssl=context, ssl_handshake_timeout=None if context is None else HANDSHAKE_S

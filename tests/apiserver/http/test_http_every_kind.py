@@ -43,9 +43,10 @@ async def _walk(http: Any, path: str, body: dict[str, Any]) -> None:
     one = f"{path}/{name}"
 
     status, read, _ = await http.call("GET", one)
-    assert (status, read) == (200, made)
+    assert status == 200
     if made["kind"] in BUSY:
         return
+    assert read == made
 
     status, written, _ = await http.call("PUT", one, read)
     assert (status, written) == (200, made), f"a PUT of what was read: {path}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -104,19 +106,20 @@ async def test_everything_discovered_can_be_listed_and_watched(http):
     paths = ["/api/v1"]
     _, groups, _ = await http.call("GET", "/apis")
     paths += [f"/apis/{version['groupVersion']}" for group in groups["groups"] for version in group["versions"]]
+
+    async def look(path: str, resource: dict[str, Any]) -> None:
+        status, listed, _ = await http.call("GET", f"{path}/{resource['name']}")
+        assert status == 200, resource["name"]
+        if "watch" in resource["verbs"]:
+            query = f"watch=1&timeoutSeconds=1&resourceVersion={listed['metadata']['resourceVersion']}"
+            status, _, _ = await http.call("GET", f"{path}/{resource['name']}?{query}&fieldSelector=metadata.name%3Dx")
+            assert status == 200, resource["name"]
+
+    looks = []
     for path in paths:
         _, document, _ = await http.call("GET", path)
-        for resource in document["resources"]:
-            if "list" in resource["verbs"]:
-                status, listed, _ = await http.call("GET", f"{path}/{resource['name']}")
-                assert status == 200, resource["name"]
-                if "watch" not in resource["verbs"]:
-                    continue
-                query = f"watch=1&timeoutSeconds=1&resourceVersion={listed['metadata']['resourceVersion']}"
-                status, _, _ = await http.call(
-                    "GET", f"{path}/{resource['name']}?{query}&fieldSelector=metadata.name%3Dx"
-                )
-                assert status == 200, resource["name"]
+        looks += [look(path, resource) for resource in document["resources"] if "list" in resource["verbs"]]
+    await asyncio.gather(*looks)
 
 
 async def test_openapi_documents_have_names_that_stay(http):

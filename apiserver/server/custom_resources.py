@@ -236,9 +236,9 @@ class CustomResources:
             declared[uid] is self._declared[uid] for uid in declared
         ):
             return False
-        self._declared = declared
         served = [resource for _, resources in declared.values() for resource in resources]
         gone = self._registry.serve(self._builtin.joined_by(served))
+        self._declared = declared
         for cache in gone:
             await cache.stop()
         # A watch from a list's revision must find the cache there already.

@@ -20,7 +20,8 @@ import orjson
 from apiserver.kinds.metadata import update_validator, validator
 from apiserver.kinds.resource import Resource, Subresource
 from apiserver.kinds.rows.cells import Table
-from apiserver.kinds.validation import find_rules
+from apiserver.kinds.strategy import no_update_causes
+from apiserver.kinds.validation import find_rules, find_status_rules
 from apiserver.kinds.warnings import find_warner
 
 # Where etcd keeps what has had another name once.
@@ -71,6 +72,7 @@ def declare(name: str, *, table: Table | None = None, **special: Any) -> Resourc
         "warn": find_warner(name),
         "validate": validate,
         "validate_update": validate_update,
+        "validate_status": find_status_rules(name) or no_update_causes,
     }
     if table is not None:
         facts["columns"], facts["row"] = table

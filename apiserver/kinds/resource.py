@@ -12,6 +12,7 @@ Hooks (all but the last four change `obj`, a private copy, in place; `old` is ne
     prepare_status_update(obj, old)   keep what a status write may not change: spec …
     validate(obj)                     everything wrong with the object, metadata included
     validate_update(obj, old)         everything wrong with the change: immutable fields
+    validate_status(obj, old)         everything wrong with a status, on a write to /status: the spec is not asked again
     generation_changed(obj, old)      whether metadata.generation goes up (where tracks_generation)
     row(obj, now)                     the cells of a Table row, one for each column
     validate_change(obj, old)         where given: in place of validate and validate_update on every update, so that what is
@@ -118,6 +119,7 @@ class Resource:
     prepare_status_update: Callable[[Object, Object], None] = strategy.replace_status
     validate: Callable[[Object], list[Cause]] = strategy.no_causes
     validate_update: Callable[[Object, Object], list[Cause]] = strategy.no_update_causes
+    validate_status: Callable[[Object, Object], list[Cause]] = strategy.no_update_causes
     generation_changed: Callable[[Object, Object], bool] = strategy.spec_changed
     row: Callable[[Object, float], list[Any]] = strategy.default_row
     field_labels: Mapping[str, Callable[[Object], str]] = field(default_factory=dict)

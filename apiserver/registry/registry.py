@@ -35,7 +35,7 @@ from apiserver.errors import (
     service_unavailable,
     too_large,
 )
-from apiserver.kinds import Catalog, Part, Resource, Validator
+from apiserver.kinds import Catalog, Resource, Validator
 from apiserver.meta import deep_copy, format_time, generate_name
 from apiserver.registry import deletion, metadata, ownership
 from apiserver.registry.options import DeleteOptions, WriteOptions
@@ -367,7 +367,7 @@ class Registry:
             if resource.tracks_generation and not is_free and resource.generation_changed(obj, old.obj):
                 obj["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
             async with await self._reserve(resource, obj, old.obj, options.dry_run) as reservation:
-                causes = _causes_of_change(resource, obj, old.obj, is_free, part)
+                causes = _causes_of_change(resource, obj, old.obj, is_free, subresource)
                 if causes:
                     raise invalid(resource.group, resource.kind, name, causes)
                 await self._admit(attributes)
@@ -542,15 +542,26 @@ def _as_stored(resource: Resource, obj: Object) -> Object:
     return obj if resource.hub is None else resource.to_hub(obj)
 
 
-def _causes_of_change(resource: Resource, obj: Object, old: Object, is_free: bool, part: Part | None) -> list[Cause]:
+def _causes_of_change(
+    resource: Resource, obj: Object, old: Object, is_free: bool, subresource: str
+) -> list[Cause]:
+    part = resource.parts.get(subresource)
     if part is not None:
         return resource.validate(obj) + part.validate_update(obj, old)
-    if isinstance(resource.validate, Validator) and resource.validate_change is None and _is_metadata_alone(obj, old):
-        # What has been stored was found good; a label costs a look at the labels, not at every container.
-        return resource.validate.metadata(obj) + ([] if is_free else resource.validate_update(obj, old))
     if resource.validate_change is not None:
         return resource.validate_change(obj, old)
-    return resource.validate(obj) + ([] if is_free else resource.validate_update(obj, old))
+    causes = _causes_of_object(resource, obj, old, subresource)
+    return causes + ([] if is_free else resource.validate_update(obj, old))
+
+
+def _causes_of_object(resource: Resource, obj: Object, old: Object, subresource: str) -> list[Cause]:
+    """What has been stored was found good: a status, or a label, does not cost a look at every container."""
+    validate = resource.validate
+    if not isinstance(validate, Validator):
+        return validate(obj)
+    if subresource == "status":
+        return validate.metadata(obj) + resource.validate_status(obj, old)
+    return validate.metadata(obj) if _is_metadata_alone(obj, old) else validate(obj)
 
 
 def _is_metadata_alone(obj: Object, old: Object) -> bool:

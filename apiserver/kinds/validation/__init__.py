@@ -1,4 +1,5 @@
-"""What may be stored, kind by kind: `find_rules(name)` is the pair of hooks (validate, validate_update) of a resource.
+"""What may be stored, kind by kind: `find_rules(name)` is the pair of hooks (validate, validate_update) of a resource;
+`find_status_rules(name)` is the hook of writes to its /status.
 
 A module holds the kinds of one purpose; pods have several modules, because they are in the middle of everything. Each function
 takes a part of an object with its path and returns what is wrong, in Kubernetes' words and order; an empty list means that it is
@@ -25,6 +26,7 @@ from apiserver.kinds.validation import (
     services,
     storage,
 )
+from apiserver.kinds.validation.statuses import find_status_rules
 
 Object = dict[str, Any]
 Rules = tuple[Callable[[Object], list[Cause]], Callable[[Object, Object], list[Cause]]]
@@ -53,3 +55,6 @@ def find_rules(name: str) -> Rules | None:
 def names() -> tuple[str, ...]:
     """The resources that have rules of their own."""
     return tuple(_RULES)
+
+
+__all__ = ["Rules", "find_rules", "find_status_rules", "names"]

@@ -62,9 +62,7 @@ def _node(node: Object) -> list[Cause]:
             cause = duplicate(where, taint)
             causes.append(cause._replace(message=f"{cause.message}: taints must be unique by key and effect pair"))
         seen.add((key, effect))
-    for field in ("capacity", "allocatable"):
-        for name, amount in (status.get(field) or {}).items():  # nodes name what they like
-            causes += resource_amount(f"status.{field}[{name}]", name, amount)
+    causes += node_amounts(status)
     networks = spec.get("podCIDRs") or []
     for index, text in enumerate(networks):
         causes += cidr(f"spec.podCIDRs[{index}]", text)
@@ -74,6 +72,16 @@ def _node(node: Object) -> list[Cause]:
             why = "may specify no more than one CIDR for each IP family"
             causes.append(invalid("spec.podCIDRs", networks, why))
     return causes
+
+
+def node_amounts(status: Object) -> list[Cause]:
+    """What a node says it has; it may name it as it likes."""
+    return [
+        cause
+        for field in ("capacity", "allocatable")
+        for name, amount in (status.get(field) or {}).items()
+        for cause in resource_amount(f"status.{field}[{name}]", name, amount)
+    ]
 
 
 def _node_change(node: Object, old: Object) -> list[Cause]:
@@ -185,10 +193,10 @@ def _certificate_request(request: Object) -> list[Cause]:
     if seconds is not None and seconds < _MIN_EXPIRATION_S:
         why = "may not specify a duration less than 600 seconds (10 minutes)"
         causes.append(invalid("spec.expirationSeconds", seconds, why))
-    return causes + _decisions((request.get("status") or {}).get("conditions") or [])
+    return causes + decisions((request.get("status") or {}).get("conditions") or [])
 
 
-def _decisions(conditions: list[Object]) -> list[Cause]:
+def decisions(conditions: list[Object]) -> list[Cause]:
     """Approved and Denied: one of them at most, once, and True."""
     causes: list[Cause] = []
     kinds = [condition.get("type", "") for condition in conditions]

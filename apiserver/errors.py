@@ -88,13 +88,18 @@ def forbidden(group: str, plural: str, name: str, why: str, causes: list[Cause] 
     return StatusError(403, "Forbidden", f"{subject} is forbidden: {why}", details)
 
 
+MAX_CAUSES = 1000
+"""What an answer says at the most of what is wrong."""
+
+
 def _causes(causes: list[Cause]) -> list[dict[str, str]]:
-    return [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
+    return [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes[:MAX_CAUSES]]
 
 
 def invalid(group: str, kind: str, name: str, causes: list[Cause]) -> StatusError:
     """422: the object was understood and is not acceptable. `kind` is the Kind here, not the resource."""
-    texts = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in causes))  # the message says nothing twice
+    # The message says nothing twice.
+    texts = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in causes[:MAX_CAUSES]))
     said = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     qualified = f"{kind}.{group}" if group else kind
     details = _details(group, kind, name, causes=_causes(causes))

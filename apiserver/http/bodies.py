@@ -19,7 +19,7 @@ from apiserver.kinds import (
     decode_options,
     find_type,
 )
-from apiserver.meta import split_api_version, summarize_body
+from apiserver.meta import check_objects, split_api_version, summarize_body
 from apiserver.protobuf import ProtobufError, decode_message, open_envelope
 
 
@@ -82,7 +82,9 @@ def _decode(body: bytes, message: str, kind: str) -> Object:
     if said.get("kind", kind) != kind:
         return said  # whose type is refused; its message is another's
     try:
-        return {**said, **decode_message(message, opened.message)}
+        obj = decode_message(message, opened.message)
     except ProtobufError as error:
         version = split_api_version(opened.api_version or "v1")[1]
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {error}') from None
+    check_objects(obj, len(opened.message) // 2)  # two bytes are an object
+    return {**said, **obj}

@@ -20,7 +20,9 @@ from apiserver.meta.causes import (
 )
 from apiserver.meta.codec import (
     MAX_BODY_BYTES,
+    MAX_OBJECTS,
     Decoded,
+    check_objects,
     decode_json,
     decode_patch,
     decode_yaml,
@@ -115,6 +117,7 @@ __all__ = [
     "Column",
     "CronError",
     "DecodeError",
+    "MAX_OBJECTS",
     "Decoded",
     "Field",
     "FieldNode",
@@ -155,6 +158,7 @@ __all__ = [
     "decode_changed",
     "decode_typed",
     "decode_yaml",
+    "check_objects",
     "deep_copy",
     "difference",
     "duplicate",

@@ -23,6 +23,8 @@ from apiserver.errors import bad_request, too_large
 
 MAX_BODY_BYTES = 3 * 1024 * 1024  # kube-apiserver's limit of a request body
 MAX_DUPLICATES = 100
+MAX_OBJECTS = 100_000
+"""JSON objects in one body. What can be stored (1.5 MB) has no use for more; a body of three million braces costs minutes."""
 _SUMMARY_BYTES = 30
 
 
@@ -50,6 +52,20 @@ def sorted_json(obj: Any) -> str:
     return orjson.dumps(obj, option=orjson.OPT_SORT_KEYS).decode()
 
 
+def check_objects(value: Any, bound: int) -> None:
+    """Raises RequestEntityTooLarge for a value of too many objects. bound: there cannot be more of them than that."""
+    if bound <= MAX_OBJECTS:
+        return
+    left, waiting = MAX_OBJECTS, [value]
+    while waiting:
+        each = waiting.pop()
+        inner = each.values() if isinstance(each, dict) else each
+        left -= isinstance(each, dict)
+        if left < 0:
+            raise too_large(f"Request entity too large: limit is {MAX_OBJECTS} objects")
+        waiting += [one for one in inner if isinstance(one, dict | list)]
+
+
 def encode_yaml(obj: Any) -> bytes:
     """YAML in blocks, keys sorted, as the API server writes it."""
     return yaml.dump(obj, Dumper=_Dumper, default_flow_style=False, allow_unicode=True).encode()
@@ -70,6 +86,7 @@ def decode_json(body: bytes, kind: str = "object", *, max_bytes: int = MAX_BODY_
     if not isinstance(value, dict):
         why = f'json: cannot unmarshal {_JSON_NAMES[type(value)]} into Go value of type struct {{ APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }}'  # noqa: E501
         raise bad_request(_unrecognized(kind, why, body))
+    check_objects(value, body.count(b"{"))
     if _may_have_duplicates(body, value):
         found, places = _find_duplicates(body)
         return Decoded(value, tuple(found), places)
@@ -90,6 +107,7 @@ def decode_patch(body: bytes, refuse: Callable[[str], Exception] = not_a_patch) 
     if not isinstance(value, dict):
         name = _JSON_NAMES[type(value)]
         raise refuse(f"json: cannot unmarshal {name} into Go value of type map[string]interface {{}}")
+    check_objects(value, body.count(b"{"))
     if _may_have_duplicates(body, value):
         found, places = _find_duplicates(body)
         return Decoded(value, tuple(found), places)
@@ -102,16 +120,19 @@ def decode_yaml(body: bytes, kind: str = "object", *, max_bytes: int = MAX_BODY_
     lines: list[str] = []
     try:
         text = body.decode()
-        node = yaml.compose(text, Loader=_Loader)
+        _check_yaml_depth(text)
+        loader = _Loader(text)
+        node = loader.get_single_node()
         if node is not None:
             _walk_yaml(node, lines, [_MAX_YAML_NODES], 0)
-        value = yaml.load(text, Loader=_Loader) if node is not None else None
+        value = loader.construct_document(node) if node is not None else None
         # Once through JSON: what it cannot say is not an object, keys become text and are sorted, aliases become copies.
         value = orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS))
     except (yaml.YAMLError, UnicodeDecodeError, orjson.JSONEncodeError, ValueError, RecursionError) as error:
         raise bad_request(_unrecognized(kind, f"error converting YAML to JSON: {_first_line(error)}", body)) from None
     if not isinstance(value, dict):
         raise bad_request(_unrecognized(kind, "a YAML body must be a map", body))
+    check_objects(value, MAX_OBJECTS + 1)  # its text does not bound them: there are aliases
     return Decoded(value, lines=tuple(lines[:MAX_DUPLICATES]))
 
 
@@ -211,7 +232,7 @@ def _find_duplicates(body: bytes) -> tuple[list[str], dict[str, int]]:
 # YAML ---------------------------------------------------------------------------------------------------------------
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML 1.2's idea of scalars as far as Kubernetes shares it: times stay text."""
 
 
@@ -230,6 +251,18 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
 
 _MAX_YAML_DEPTH = 200
 _MAX_YAML_NODES = 1_000_000
+
+
+def _check_yaml_depth(text: str) -> None:
+    """Before nodes are made, which the C parser does with its own stack. Raises ValueError, YAMLError."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_YAML_DEPTH:
+                raise ValueError("exceeded max depth")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _walk_yaml(node: yaml.Node, lines: list[str], budget: list[int], depth: int) -> None:

@@ -38,6 +38,8 @@ from apiserver.meta.schema import (
 from apiserver.meta.times import canonical_micro_time, canonical_time
 
 MAX_UNKNOWN = 100
+MAX_ITEMS = 10_000
+"""Structs in one list. No kind has a use for so many; each of them is looked at by every step of a write."""
 
 # A path is a chain of (parent, step): cheap to extend, rendered only when something is wrong. A step is a field name,
 # a map key or a list index.
@@ -159,6 +161,8 @@ def _decode_list(value: Any, type_: Type, path: _Path, owner: Type, unknown: lis
         raise _mismatch(value, type_, path, owner)
     item = type_.item
     assert item is not None
+    if len(value) > MAX_ITEMS and item.kind is STRUCT:
+        raise DecodeError(f"{render_path(path)} has more than {MAX_ITEMS} items")
     decode = _DECODERS[item.kind]
     for index, inner in enumerate(value):
         made = _zero(item) if inner is None else decode(inner, item, (path, index), owner, unknown)

@@ -12,6 +12,7 @@ are passed over. Everything wrong with the bytes is a ProtobufError, never anyth
 from __future__ import annotations
 
 import struct
+import sys
 from base64 import b64encode
 from collections.abc import Callable
 from functools import lru_cache
@@ -42,6 +43,9 @@ Take = Callable[[bytes, int, int, int], Any]
 """(data, begin, end, depth) → value of a field that is written with its length."""
 Step = Callable[[bytes, int, int, Object, int], int]
 """(data, at, end, object to fill, depth) → where the next tag stands."""
+
+MAX_ITEMS = 10_000
+"""Messages in one list, as of structs in JSON."""
 
 # What the loop does itself with a field; OTHER: calls its step.
 _STRING, _MESSAGE, _INT, _BOOLEAN, _OTHER = range(5)
@@ -200,6 +204,7 @@ def _single(field: WireField, take: Take) -> Step:
 
 def _list(name: str, kind: str) -> Step:
     take = _take_of(kind)
+    most = sys.maxsize if kind in _TAKES else MAX_ITEMS
 
     def step(data: bytes, at: int, end: int, obj: Object, depth: int) -> int:
         at, stop = read_length(data, at, end)
@@ -207,8 +212,10 @@ def _list(name: str, kind: str) -> Step:
         items = obj.get(name)
         if items is None:
             obj[name] = [value]
-        else:
+        elif len(items) < most:
             items.append(value)
+        else:
+            raise ProtobufError(f"{name} has more than {MAX_ITEMS} items")
         return stop
 
     return step

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from apiserver.errors import StatusError
+from apiserver.errors import Cause, StatusError, invalid
 from apiserver.kinds import catalog, decode_body
 
 JSON = b"""{
@@ -102,3 +102,15 @@ def test_yaml_names_lines_and_then_fields_by_name():
         + ", "
         + ", ".join(unknown)
     )
+
+
+def test_lists_and_answers_are_bounded():
+    containers = ",".join(["{}"] * 10_001)
+    body = f'{{"spec":{{"template":{{"spec":{{"containers":[{containers}]}}}}}}}}'.encode()
+    with pytest.raises(StatusError, match=r"spec\.template\.spec\.containers has more than 10000 items") as caught:
+        decode_body(DEPLOYMENTS, body)
+    assert caught.value.code == 400
+    many = [Cause("FieldValueRequired", "Required value", f"spec.x[{index}]") for index in range(5000)]
+    status = invalid("apps", "Deployment", "d", many).to_status()
+    assert len(status["details"]["causes"]) == 1000
+    assert len(status["message"]) < 50_000

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apiserver.errors import StatusError
-from apiserver.meta import decode_json, decode_patch, decode_yaml, encode
+from apiserver.meta import MAX_OBJECTS, decode_json, decode_patch, decode_yaml, encode
 
 
 def test_duplicates_are_found_at_any_depth_and_in_any_disguise():
@@ -87,3 +87,20 @@ def test_yaml_bombs_are_defused():
         decode_yaml("\n".join(lines).encode())
     with pytest.raises(StatusError):
         decode_yaml(b"a: &a\n  b: *a\n")
+
+
+def test_objects_are_bounded():
+    """Three million braces fit into a body, and each would be looked at by every step of a write."""
+    body = b'{"a":[' + b",".join([b"{}"] * MAX_OBJECTS) + b"]}"
+    with pytest.raises(StatusError) as refusal:
+        decode_json(body)
+    assert refusal.value.code == 413
+    # Braces in a text are no objects.
+    assert len(decode_json(b'{"a":"' + b"{" * (2 * MAX_OBJECTS) + b'"}').obj["a"]) == 2 * MAX_OBJECTS
+
+
+@pytest.mark.parametrize("body", [b"- " * 100_000, b"[" * 100_000, b"a: " + b"{a: " * 10_000, b"? " * 50_000])
+def test_yaml_is_measured_before_it_is_read(body: bytes):
+    with pytest.raises(StatusError) as refusal:
+        decode_yaml(body)
+    assert refusal.value.code == 400

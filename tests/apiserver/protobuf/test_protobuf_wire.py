@@ -124,3 +124,10 @@ def test_any_bytes_are_refused_or_read(body: bytes):
             assert isinstance(decode_message(name, body), dict)
         except ProtobufError:
             pass
+
+
+def test_lists_are_bounded():
+    assert len(decode_message("core.v1.PodSpec", b"\x12\x00" * 10_000)["containers"]) == 10_000
+    with pytest.raises(ProtobufError, match="containers has more than 10000 items"):
+        decode_message("core.v1.PodSpec", b"\x12\x00" * 10_001)
+    assert len(decode_message("meta.v1.ObjectMeta", b"\x72\x01a" * 20_000)["finalizers"]) == 20_000

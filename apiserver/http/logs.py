@@ -22,12 +22,15 @@ from apiserver.http.routes import Target
 from apiserver.meta import forbidden, parse_time
 from apiserver.meta import invalid as invalid_value
 from apiserver.registry import Registry
+from apiserver.storage import Lines
 
 KUBELET_URL = "nodes.kvcluster/kubelet-url"
 CONNECT_S = 5.0
 MAX_HEAD_BYTES = 16 * 1024
 MAX_REFUSAL_BYTES = 64 * 1024
 PIECE_BYTES = 64 * 1024
+QUIET_S = 0.05
+"""A log that says nothing for so long is at its present end."""
 _FLAGS = ("follow", "previous", "timestamps")
 _PASSED_ON = ("follow", "previous", "timestamps", "sinceSeconds", "sinceTime", "tailLines", "limitBytes", "stream")
 _TEXT = {"Content-Type": "text/plain"}
@@ -141,30 +144,60 @@ def _is_local(url: str) -> bool:
 
 
 class KubeletStream:
-    """A body that ends when the connection does. A Stream of messages.py."""
+    """A body that ends when the connection does; a Stream of messages.py.
+
+    `initial` is what is there at once, as fast as the client takes it. What comes later is pushed to the outlet it is attached
+    to, so that a client which hangs up, or is too slow, ends it without waiting for the next line.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
+        self._next: asyncio.Future[bytes] | None = None
+        self._pump: asyncio.Task[None] | None = None
+
+    async def _read(self, timeout_s: float | None = None) -> bytes | None:
+        """b"" at the end, None where nothing came in time."""
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._reader.read(PIECE_BYTES))
+        await asyncio.wait({self._next}, timeout=timeout_s)
+        if not self._next.done():
+            return None
+        done, self._next = self._next, None
+        try:
+            return done.result()
+        except OSError:
+            return b""  # the kubelet went away in the middle of the log
 
     async def initial(self) -> AsyncIterator[bytes]:
-        async for piece in self:
+        while piece := await self._read(QUIET_S):
             yield piece
 
     def attach(self, outlet: Outlet) -> None:
-        outlet.finish()  # everything was `initial`
+        self._pump = asyncio.ensure_future(self._push(outlet))
+
+    async def _push(self, outlet: Outlet) -> None:
+        while piece := await self._read():
+            if not outlet.deliver(Lines(0, piece, 1)):
+                outlet.abort()
+                return
+        outlet.finish()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            while True:
-                piece = await self._reader.read(PIECE_BYTES)
-                if not piece:
-                    return
-                yield piece
-        except OSError:
-            return  # the kubelet went away in the middle of the log
+        while piece := await self._read():
+            yield piece
 
     def close(self) -> None:
         self._writer.close()
+        for task in (self._next, self._pump):
+            if task is not None and task is not _current_task():
+                task.cancel()
+
+
+def _current_task() -> asyncio.Task[object] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None  # called when the loop is going down
 
 
 async def _open(url: str, path: str, pod: str) -> KubeletStream:

@@ -199,3 +199,18 @@ async def test_nonsense_is_refused_as_such(client, query):
     await add_pod(client)
     answer = await client.transport.request("GET", "/api/v1/namespaces/default/pods/p/log", query=list(query.items()))
     assert 400 <= answer.status < 500, answer.body
+
+
+async def test_a_follower_that_hangs_up_leaves_nothing_behind(client):
+    """Neither here nor at the kubelet: the connection between them ends with the follower."""
+    await add_pod(client)
+    known = asyncio.all_tasks()
+    followers = [client.logs("p", "default", follow=True) for _ in range(5)]
+    for follower in followers:
+        assert await anext(follower) == STARTED
+    theirs = asyncio.all_tasks() - known
+    assert theirs
+    for follower in followers:
+        await follower.aclose()
+    _, left = await asyncio.wait(theirs, timeout=10)
+    assert not left

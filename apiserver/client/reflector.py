@@ -110,7 +110,8 @@ class Reflector:
                     await self._list()
                 await self._watch_on()
             except StatusError as error:
-                if error.code == 410:
+                if error.code in (404, 410):
+                    # 404: the resource itself is gone (a CRD deleted), or not there yet.
                     log.info("%s: %s: listing again", self._resource, error.message)
                 else:
                     log.warning("%s: %s", self._resource, error.message)

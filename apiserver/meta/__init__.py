@@ -69,6 +69,7 @@ from apiserver.meta.names import (
 )
 from apiserver.meta.patches import MAX_OPERATIONS, json_patch, merge_patch
 from apiserver.meta.quantity import canonical_quantity, format_quantity, int_value, milli_value, parse_quantity
+from apiserver.meta.remembered import Remembered
 from apiserver.meta.schema import Field, Type, Types
 from apiserver.meta.selectors import (
     EVERYTHING,
@@ -104,6 +105,7 @@ from apiserver.meta.times import (
 from apiserver.meta.typed import DecodeError, decode_changed, decode_typed
 
 __all__ = [
+    "Remembered",
     "EVERYTHING",
     "INCLUDE_METADATA",
     "INCLUDE_NONE",

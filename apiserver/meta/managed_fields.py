@@ -28,6 +28,7 @@ from apiserver.meta.field_set import (
     within_prefixes,
     without_prefixes,
 )
+from apiserver.meta.remembered import Remembered
 from apiserver.meta.shape import Shape, fields_of_new
 
 Object = dict[str, Any]
@@ -182,9 +183,24 @@ def _strip(fields: Node) -> Node:
 # Update ---------------------------------------------------------------------------------------------------------------
 
 
+_specs: Remembered[Node] = Remembered()
+
+
+def _fields_of(shape: Shape, obj: Object) -> Node:
+    """fields_of_new; the part of a spec that was seen before is the one that was found then."""
+    spec = obj.get("spec")
+    if type(spec) is not dict or not spec:
+        return fields_of_new(shape, obj)
+    key = _specs.key_of(shape, spec)
+    known = _specs.find(key)
+    if known is None:
+        known = _specs.keep(key, fields_of_new(shape, {"spec": spec}))
+    return {**fields_of_new(shape, {name: part for name, part in obj.items() if name != "spec"}), **known}
+
+
 def create_entries(shape: Shape, obj: Object, writer: Writer) -> list[Object]:
     """The entries of an object that comes into being. One walk over it."""
-    fields = _strip(writer.reached(fields_of_new(shape, obj)))
+    fields = _strip(writer.reached(_fields_of(shape, obj)))
     if not fields:
         return []
     return [_entry(writer.manager(UPDATE), Owned(fields, writer.now, writer.api_version))]

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from apiserver.meta.quantity import canonical_quantity
+from apiserver.meta.remembered import Remembered
 from apiserver.meta.schema import (
     BOOLEAN,
     BYTES,
@@ -62,8 +63,36 @@ def decode_typed(obj: dict[str, Any], type_: Type) -> list[str]:
     if type_.decode is not None:
         return type_.decode(obj)
     unknown: list[str] = []
-    _decode_struct(obj, type_, None, type_, unknown)
+    field = type_.fields.get("spec")
+    if field is None or field.type.kind is not STRUCT or type(obj) is not dict or type(obj.get("spec")) is not dict:
+        _decode_struct(obj, type_, None, type_, unknown)
+    else:
+        _decode_with_spec(obj, type_, field.type, unknown)
     return unknown[:MAX_UNKNOWN]
+
+
+_specs: Remembered[bytes] = Remembered()
+"""Specs that were decoded without a complaint, as they came → as they became."""
+
+
+def _decode_with_spec(obj: dict[str, Any], type_: Type, spec_type: Type, unknown: list[str]) -> None:
+    """The spec last, and not walked through where the very same one was before: pods of a workload differ in their names."""
+    spec = obj.pop("spec")
+    _decode_struct(obj, type_, None, type_, unknown)
+    key = _specs.key_of(spec_type, spec)
+    known = _specs.find(key)
+    if known is not None:
+        spec.clear()
+        spec.update(orjson.loads(known))
+    else:
+        found = len(unknown)
+        _decode_struct(spec, spec_type, (None, "spec"), type_, unknown)
+        if len(unknown) == found and key is not None:
+            _specs.keep(key, orjson.dumps(spec))
+    status = obj.pop("status", None)
+    obj["spec"] = spec
+    if status is not None:
+        obj["status"] = status
 
 
 _LEVELS = 2

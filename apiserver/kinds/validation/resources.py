@@ -7,6 +7,7 @@ from collections.abc import Callable
 from apiserver.errors import Cause
 from apiserver.kinds.validation.values import Object, quantity
 from apiserver.meta import (
+    Remembered,
     check_qualified_name,
     duplicate,
     forbidden,
@@ -91,10 +92,23 @@ def resource_list(amounts: Object, path: str, check_name: Callable[[str, str], l
     return causes
 
 
+_good: Remembered[bool] = Remembered()
+
+
 def resource_requirements(resources: Object, path: str, claims: tuple[str, ...] = ()) -> list[Cause]:
-    """A container's requests and limits, and the pod's claims that it uses."""
+    """A container's requests and limits, and the pod's claims that it uses. What was good once is good again."""
     if not resources:
         return []
+    key = _good.key_of(claims, resources)
+    if _good.find(key):
+        return []
+    causes = _check_requirements(resources, path, claims)
+    if not causes:
+        _good.keep(key, True)
+    return causes
+
+
+def _check_requirements(resources: Object, path: str, claims: tuple[str, ...]) -> list[Cause]:
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
     causes: list[Cause] = []
     if limits:

@@ -18,7 +18,16 @@ from apiserver.kinds.validation.values import (
     file_path,
     no_backsteps,
 )
-from apiserver.meta import check_dns1123_label, duplicate, forbidden, invalid, not_supported, parse_quantity, required
+from apiserver.meta import (
+    Remembered,
+    check_dns1123_label,
+    duplicate,
+    forbidden,
+    invalid,
+    not_supported,
+    parse_quantity,
+    required,
+)
 
 Check = Callable[[Object, str], list[Cause]]
 
@@ -135,8 +144,22 @@ def _image(source: Object, path: str) -> list[Cause]:
     return [] if policy is None or policy in choices else [not_supported(f"{path}.pullPolicy", policy, choices)]
 
 
+_good: Remembered[bool] = Remembered()
+
+
 def _projected(source: Object, path: str) -> list[Cause]:
-    """Paths of causes are built only where there is something wrong: every pod has one of these."""
+    """Every pod has one of these, and nearly all have the same."""
+    key = _good.key_of("projected", source)
+    if _good.find(key):
+        return []
+    causes = _check_projected(source, path)
+    if not causes:
+        _good.keep(key, True)
+    return causes
+
+
+def _check_projected(source: Object, path: str) -> list[Cause]:
+    """Paths of causes are built only where there is something wrong."""
     causes = _mode(source, path)
     paths: list[str] = []
     for index, entry in enumerate(source.get("sources") or ()):

@@ -183,6 +183,18 @@ async def test_a_dry_run_takes_nothing(servers):
     assert list((await addresses(client)).values()) == ["kubernetes"]
 
 
+async def test_another_network_can_be_added(servers):
+    client, _ = servers
+    more = {"metadata": {"name": "more"}, "spec": {"cidrs": ["10.97.0.0/28"]}}
+    wanted = service("s", clusterIP="10.97.0.3")
+    assert "not in the valid range" in (await refused(client.create("services", wanted))).message
+    await client.create("networking.k8s.io/v1/servicecidrs", more)
+    assert (await client.create("services", wanted))["spec"]["clusterIP"] == "10.97.0.3"
+    assert (
+        "already allocated" in (await refused(client.create("services", service("x", clusterIP="10.97.0.3")))).message
+    )
+
+
 async def test_headless_services_hold_nothing(servers):
     client, _ = servers
     made = await client.create("services", service("h", clusterIP="None"))

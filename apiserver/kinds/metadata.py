@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from apiserver.errors import Cause
+from apiserver.errors import MAX_CAUSES, Cause
 from apiserver.meta import (
     MAX_ANNOTATIONS_BYTES,
     at,
@@ -124,6 +124,8 @@ def validate_labels(labels: Object, path: str) -> list[Cause]:
         problems = check_label_value(value)
         if problems:
             causes += [invalid(path, value, why) for why in problems]
+            if len(causes) > MAX_CAUSES:
+                break  # nobody reads more, and a small body can hold very many
     return causes
 
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from apiserver.errors import Cause
+from apiserver.errors import MAX_CAUSES, Cause, invalid
 from apiserver.kinds import Resource, catalog, decode_body
 from apiserver.kinds.validation import find_rules, names
 from apiserver.meta import deep_copy
@@ -166,3 +166,13 @@ def test_every_resource_that_is_stored_has_rules():
     assert stored - set(names()) <= {"v1 serviceaccounts", "apiextensions.k8s.io/v1 customresourcedefinitions"}
     assert set(names()) <= stored
     assert find_rules("v1 nothings") is None
+
+
+def test_an_object_that_is_wrong_everywhere_is_told_so_at_length_but_not_for_ever():
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}
+    body["metadata"]["labels"] = {f"!{n}": "!" for n in range(5000)}
+    resource = _resource(body)
+    causes = resource.validate(_decoded(resource, body))
+    refusal = invalid("", "ConfigMap", "x", causes)
+    assert refusal.details is not None
+    assert len(causes) < 2000 and len(refusal.details["causes"]) == MAX_CAUSES

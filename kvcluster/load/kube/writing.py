@@ -41,7 +41,18 @@ class ObjectWriter:
         except Refused as refused:
             if refused.status != 409:  # perhaps it may not be created, but is there
                 await self._api.request("GET", f"/api/v1/namespaces/{plan.namespace}")
+        if plan.resource == "pods":
+            await self._give_account(self._api)
         await self._clear(self._api)
+
+    async def _give_account(self, api: Api) -> None:
+        """Pods run as the namespace's account `default`, which a controller makes when it comes to it, if there is one."""
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+        try:
+            await api.request("POST", f"/api/v1/namespaces/{self._context.plan.namespace}/serviceaccounts", account)
+        except Refused as refused:
+            if refused.status != 409:
+                raise
 
     async def _clear(self, api: Api) -> None:
         """Returns when nothing is left: a deletion may take its time (finalizers, running pods)."""

@@ -54,7 +54,7 @@ async def test_an_operator_does_its_work(cluster, operator):
     await client.create(SHIRTS, shirt)
     label = lambda: client.get("configmaps", "a-label", "default")  # noqa: E731
     await until(label, wanted=lambda found: found["data"] == {"colour": "red"})
-    await until(lambda: client.get(SHIRTS, "a", "default"), wanted=lambda found: found["status"]["worn"] == 1)
+    await until(lambda: client.get(SHIRTS, "a", "default"), wanted=lambda found: found.get("status", {}).get("worn") == 1)
     held = await client.get(SHIRTS, "a", "default")
     assert held["metadata"]["finalizers"]
     await client.patch(SHIRTS, "a", {"spec": {"size": "L"}}, "default")

@@ -1,7 +1,8 @@
 """A watch's bytes → lines → batches. The server sends the same line to every informer: it is parsed once.
 
 Only events of objects that this run wrote are counted: those with a stamp that is not older than the run. Deletions carry the
-stamp of the last write, so they are known, and have no latency.
+stamp of the last write, so they are known, and have no latency. A pod that is deleted is marked first, which is an event more for
+the same write: it is not counted.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def parse_line(line: bytes, since_ns: int) -> Batch | None:
     except (ValueError, KeyError, TypeError):
         return None
     stamp = read_stamp_text((metadata.get("annotations") or {}).get(STAMP))
-    if stamp is None or stamp[0] < since_ns:
+    is_mark = event["type"] == "MODIFIED" and "deletionTimestamp" in metadata
+    if stamp is None or stamp[0] < since_ns or is_mark:
         return Batch((), (), ())
     return Batch((revision,), (b"",), () if event["type"] == "DELETED" else (stamp[0],), len(line))
 

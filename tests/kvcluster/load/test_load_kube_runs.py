@@ -57,6 +57,14 @@ def test_a_line_is_parsed_once_for_all_informers_however_it_is_cut():
     assert account.recorder.counts == {5000: 3, 4000: 3}, "a deletion has no latency"
 
 
+def test_a_pod_that_is_marked_for_deletion_is_not_one_write_more():
+    metadata = {"name": "x", "resourceVersion": "6", "annotations": {STAMP: stamp_text(5 * MS, 1)}}
+    marked = {"type": "MODIFIED", "object": {"metadata": {**metadata, "deletionTimestamp": "2026-01-02T03:04:05Z"}}}
+    batch = parse_line(json.dumps(marked).encode(), MS)
+    assert batch is not None
+    assert batch.count == 0
+
+
 def test_lines_out_of_order_and_twice_are_seen():
     account = Account()
     for revision in (5, 7, 6, 6, 8):

@@ -188,6 +188,8 @@ class HttpServer:
                 timer.cancel()
         if response.stream is not None:
             return await self._stream(incoming, headers, response, response.stream)
+        if response.rest and incoming.method != "HEAD":
+            return await self._in_parts(incoming, headers, response)
         return self._whole(response, headers)
 
     async def _answer(self, incoming: web.BaseRequest, headers: Headers, target: Target) -> Response:
@@ -224,6 +226,21 @@ class HttpServer:
         if self.is_stopping or response.status == 413:
             answer.force_close()
         return answer
+
+    async def _in_parts(self, incoming: web.BaseRequest, headers: Headers, response: Response) -> web.StreamResponse:
+        """A body whose larger part is shared with other answers: megabytes that are handed on, not copied."""
+        outgoing = web.StreamResponse(status=response.status, headers=self._headers(response, headers))
+        outgoing.content_length = len(response.body) + len(response.rest)
+        if self.is_stopping:
+            outgoing.force_close()
+        try:
+            await outgoing.prepare(incoming)
+            await outgoing.write(response.body)
+            await outgoing.write(response.rest)
+            await outgoing.write_eof()
+        except (ConnectionError, OSError):
+            pass  # the client has gone
+        return outgoing
 
     async def _stream(
         self, incoming: web.BaseRequest, headers: Headers, response: Response, stream: Stream

@@ -73,6 +73,8 @@ def _read_target(raw: str) -> Target:
             text = "/" + rest.partition("/")[2]
     path, _, query_text = text.partition("?")
     query: dict[str, str] = {}
+    if not query_text:
+        return Target(unquote(path) if "%" in path else path, query)
     for name, value in parse_qsl(query_text, keep_blank_values=True, max_num_fields=MAX_PARAMETERS):
         query.setdefault(name, value)
     return Target(unquote(path) if "%" in path else path, query)

@@ -27,7 +27,9 @@ def no_such_resource() -> StatusError:
 
 def find_target(catalog: Catalog, path: str) -> Target | None:
     """None for a path that is not below a group version. Raises NotFound for a resource that is not served."""
-    parts = [part for part in path.split("/") if part]
+    parts = path[1:].split("/")
+    if "" in parts:
+        parts = [part for part in parts if part]
     if len(parts) >= 3 and parts[0] == "api":
         group, version, rest = "", parts[1], parts[2:]
     elif len(parts) >= 4 and parts[0] == "apis":

@@ -174,6 +174,16 @@ class EmbeddedClient(UnaryCalls):
             shell = self._shell()
             member = shell.member
 
+    def find_revision(self) -> int | None:
+        """The store's newest revision, where a look suffices: at a sole voter that leads. None: ask with a read."""
+        if self._closed:
+            return None
+        try:
+            member = self._find().member
+        except StoppedError:
+            return None
+        return member.store.revision if member.is_leader and member.is_alone else None
+
     async def get(self, key: bytes, *, revision: int = 0, serializable: bool = False) -> GetResult:
         if not key:
             raise EmptyKeyError

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 from typing import Protocol
 
 from apiserver.storage.settling import read_settled
@@ -31,6 +32,8 @@ RETRY_S = 0.5
 ASK_PROGRESS_AFTER_S = 0.01
 """A change is normally heard sooner than that; only then the store is asked whether there is anything to hear."""
 ASK_PROGRESS_EVERY_S = 0.1
+YIELD_EVERY = 100
+"""So often a read that could be answered without waiting lets others run."""
 _PROBE = b"/registry/revision"
 
 
@@ -63,6 +66,8 @@ class Feed:
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._asking: asyncio.Future[None] | None = None
         self._next_answer: asyncio.Task[int] | None = None
+        self._look: Callable[[], int | None] | None = getattr(kv, "find_revision", None)  # of a store in this process
+        self._looks = 0
         self._knows_progress = False
         self._progress_timer: asyncio.TimerHandle | None = None
         self._progress_task: asyncio.Task[None] | None = None
@@ -253,6 +258,11 @@ class Feed:
 
     async def catch_up(self) -> bool:
         """Waits until the caches have everything that was there when this was called. False: nobody can know; ask the store."""
+        self._looks += 1
+        if self._look is not None and self._looks % YIELD_EVERY:
+            seen = self._look()
+            if seen is not None and seen == self.revision and self.is_open:
+                return True
         revision = await self.newest()
         if revision <= self.revision and self.is_open:
             return True

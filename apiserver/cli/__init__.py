@@ -100,6 +100,9 @@ def serve(
     service_cluster_ip_range: serving_flags.Networks = "10.96.0.0/16",
     service_node_port_range: serving_flags.NodePorts = "30000-32767",
     disable_admission_plugins: serving_flags.WithoutPlugins = "",
+    max_requests_inflight: serving_flags.MaxReading = 400,
+    max_mutating_requests_inflight: serving_flags.MaxWriting = 200,
+    etcd_compaction_interval: serving_flags.Compaction = "5m0s",
     log_level: LogLevel = "warning",
 ) -> None:
     """Run the API server alone on an etcd."""
@@ -114,8 +117,9 @@ def serve(
         requestheader_allowed_names=requestheader_allowed_names, insecure=insecure,
     )  # fmt: skip
     config = serving_flags.build_config(
-        host, port, access, service_cluster_ip_range, service_node_port_range, disable_admission_plugins
-    )
+        host, port, access, service_cluster_ip_range, service_node_port_range, disable_admission_plugins,
+        (max_requests_inflight, max_mutating_requests_inflight), etcd_compaction_interval,
+    )  # fmt: skip
     store_tls = TlsConfig(etcd_cafile, etcd_certfile, etcd_keyfile)
     raise typer.Exit(run_serve(etcd_servers, store_tls, config, admin_kubeconfig, log_level))
 

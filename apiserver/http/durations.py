@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from apiserver.errors import bad_request
+from apiserver.meta import parse_duration
 
 REQUEST_TIMEOUT_S = 60.0
 """kube-apiserver's --request-timeout; then 504. A client may ask for less."""
-
-_UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
-
-
-def parse_duration(text: str) -> float | None:
-    """Seconds; None for what is no duration."""
-    if text.lstrip("+-") == "0":
-        return 0.0
-    sign, rest = (-1.0, text[1:]) if text.startswith("-") else (1.0, text.removeprefix("+"))
-    parts = list(_PART.finditer(rest))
-    if not parts or "".join(part.group() for part in parts) != rest:
-        return None
-    return sign * sum(float(part.group(1)) * _UNITS_S[part.group(2)] for part in parts)
 
 
 def request_timeout_s(query: Mapping[str, str]) -> float:

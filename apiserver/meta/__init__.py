@@ -35,6 +35,7 @@ from apiserver.meta.codec import (
     summarize_body,
 )
 from apiserver.meta.cron import CronError, Schedule, parse_schedule
+from apiserver.meta.durations import parse_duration
 from apiserver.meta.field_set import Node as FieldNode
 from apiserver.meta.field_set import difference, set_of_path
 from apiserver.meta.field_set import has as has_field
@@ -188,6 +189,7 @@ __all__ = [
     "not_a_patch",
     "not_found_value",
     "not_supported",
+    "parse_duration",
     "parse_field_selector",
     "parse_json",
     "parse_label_selector",

@@ -1,4 +1,4 @@
-"""The flags of what services are given and what is admitted."""
+"""Flags of `apiserver serve` that become a configuration."""
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ import typer
 from apiserver.cli.serving_flags import build_config
 from apiserver.config import AccessConfig, ApiServerConfig
 
-
-def test_the_defaults_are_those_of_the_server():
-    config = build_config("127.0.0.1", 0, AccessConfig(), "10.96.0.0/16", "30000-32767", "")
-    assert config == ApiServerConfig()
+ORDINARY = ("127.0.0.1", 6443, AccessConfig(), "10.96.0.0/16", "30000-32767", "")
 
 
-def test_flags_have_kubernetes_forms():
-    config = build_config(
-        "127.0.0.1", 0, AccessConfig(), "10.0.0.0/24, fd00::/112", "31000-31010", "ServiceAccount,Priority"
-    )
-    assert config.service_networks == ("10.0.0.0/24", "fd00::/112")
-    assert config.node_ports == (31000, 31010)
-    assert config.disabled_admission == ("ServiceAccount", "Priority")
+def test_ordinary_flags_are_the_ordinary_configuration():
+    made = build_config(*ORDINARY, (400, 200), "5m0s")
+    assert made == ApiServerConfig(port=6443)
 
 
-@pytest.mark.parametrize("ports", ["30000", "a-b", "2-1", "0-5", "1-70000", ""])
-def test_a_range_of_ports_has_two_ends(ports: str):
-    with pytest.raises(typer.BadParameter):
-        build_config("127.0.0.1", 0, AccessConfig(), "10.96.0.0/16", ports, "")
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0.0), ("30s", 30.0), ("1m30s", 90.0)])
+def test_how_often_history_is_dropped(text: str, seconds: float):
+    assert build_config(*ORDINARY, (1, 1), text).compaction_interval_s == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5", "-1m"])
+def test_what_is_no_duration_is_said(text: str):
+    with pytest.raises(typer.BadParameter, match="--etcd-compaction-interval"):
+        build_config(*ORDINARY, (1, 1), text)

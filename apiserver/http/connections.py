@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import zlib
 
 from aiohttp import web
@@ -47,6 +48,7 @@ THREAD_BYTES = 512 * 1024
 """Larger bodies are packed beside the event loop."""
 MAX_AUDIT_ID = 64
 SERVER = "kvcluster"
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def chunk(data: bytes) -> bytes:
@@ -216,7 +218,7 @@ class HttpServer:
         named["Audit-Id"] = audit_id
         named["Server"] = SERVER
         for value in warning_values(response.warnings) if response.warnings else ():
-            named.add("Warning", _one_line(value))
+            named.add("Warning", _clean(value))
         return named
 
     def _whole(self, response: Response, headers: Headers) -> web.Response:
@@ -310,9 +312,11 @@ async def _read(incoming: web.BaseRequest, headers: Headers) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _one_line(value: str) -> str:
-    """Without what would end the header."""
-    return value.replace("\r", " ").replace("\n", " ") if "\n" in value or "\r" in value else value
+def _clean(value: str) -> str:
+    """Without what no header may have: clients choose the names of fields that warnings repeat."""
+    if value.isascii() and value.isprintable():
+        return value
+    return _CONTROLS.sub(" ", value).encode("utf-8", "replace").decode()
 
 
 async def _pack(response: Response) -> Response:

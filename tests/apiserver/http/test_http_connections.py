@@ -271,6 +271,17 @@ async def test_a_server_that_stops_lets_requests_end(http, wire):
     assert await wire.is_over()
 
 
+async def test_what_clients_say_breaks_no_header(http):
+    """A warning names the unknown field, whatever its name is; a redirect names the path."""
+    body = json.dumps({"metadata": {"name": "odd"}, "a\x00\x1f\x7f\r\nb\u00e9": 1}).encode()
+    status, _, headers = await http.call("POST", CONFIGMAPS, body)
+    assert (status, headers["Warning"].count("unknown field")) == (201, 1)
+    wire = await open_wire(http)
+    wire.send(b"GET /openapi/v3/apis/apps/v1?hash=%00\xff HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert (await wire.answer())[0] in (301, 400)
+    wire.close()
+
+
 async def test_deep_nesting_is_a_bad_request(http):
     for body in (
         b"[" * 10_000,

@@ -3,8 +3,7 @@
     options (422) ─► container: the only one, or the one named (400) ─► node: none yet = an empty log ─► its kubelet ─► text/plain
 
 The kubelet is where the Node's annotation nodes.kvcluster/kubelet-url says, on this machine: whoever may write nodes must not
-send the API server anywhere else. What it refuses is answered with its own text, as kube-apiserver does. It is spoken to in
-HTTP/1.0, one connection a log: the log ends when the connection does.
+send the API server anywhere else. What it refuses is answered with its own text, as kube-apiserver does. One connection a log.
 exec, attach, port-forward and proxy are refused here too: nothing runs on a simulated node that one could talk to.
 Source of the texts: Kubernetes pkg/registry/core/pod (strategy.go, LogLocation) and pkg/apis/core/validation.
 """
@@ -15,6 +14,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from ipaddress import ip_address
 from urllib.parse import quote, urlencode, urlsplit
+
+import aiohttp
+from yarl import URL
 
 from apiserver.errors import Cause, StatusError, bad_request, internal_error, invalid
 from apiserver.http.messages import Object, Outlet, Request, Response
@@ -150,22 +152,23 @@ class KubeletStream:
     to, so that a client which hangs up, or is too slow, ends it without waiting for the next line.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(self, session: aiohttp.ClientSession, response: aiohttp.ClientResponse) -> None:
+        self._session, self._response = session, response
+        self._closing: asyncio.Future[None] | None = None
         self._next: asyncio.Future[bytes] | None = None
         self._pump: asyncio.Task[None] | None = None
 
     async def _read(self, timeout_s: float | None = None) -> bytes | None:
         """b"" at the end, None where nothing came in time."""
         if self._next is None:
-            self._next = asyncio.ensure_future(self._reader.read(PIECE_BYTES))
+            self._next = asyncio.ensure_future(self._response.content.readany())
         await asyncio.wait({self._next}, timeout=timeout_s)
         if not self._next.done():
             return None
         done, self._next = self._next, None
         try:
             return done.result()
-        except OSError:
+        except (aiohttp.ClientError, OSError):
             return b""  # the kubelet went away in the middle of the log
 
     async def initial(self) -> AsyncIterator[bytes]:
@@ -187,7 +190,9 @@ class KubeletStream:
             yield piece
 
     def close(self) -> None:
-        self._writer.close()
+        self._response.close()
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._session.close())
         for task in (self._next, self._pump):
             if task is not None and task is not _current_task():
                 task.cancel()
@@ -202,25 +207,21 @@ def _current_task() -> asyncio.Task[object] | None:
 
 async def _open(url: str, path: str, pod: str) -> KubeletStream:
     """Raises what the kubelet refuses, and InternalError where it cannot be reached."""
-    parts = urlsplit(url)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
+    session = aiohttp.ClientSession(timeout=timeout, read_bufsize=PIECE_BYTES, max_field_size=MAX_HEAD_BYTES)
     try:
-        async with asyncio.timeout(CONNECT_S):
-            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80, limit=MAX_HEAD_BYTES)
-    except (OSError, TimeoutError) as error:
+        response = await session.get(URL(url + path, encoded=True), allow_redirects=False)
+        if response.status == 200:
+            return KubeletStream(session, response)
+        text = (await response.content.read(MAX_REFUSAL_BYTES)).decode("utf-8", "replace").strip()
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        await session.close()
         raise internal_error(f'Get "{url}{path}": {error or "dial tcp: i/o timeout"}') from error
-    stream = KubeletStream(reader, writer)
-    try:
-        writer.write(f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
-        head = await reader.readuntil(b"\r\n\r\n")
-        code = int(head.split(b" ", 2)[1])
-        if code == 200:
-            return stream
-        text = (await reader.read(MAX_REFUSAL_BYTES)).decode("utf-8", "replace").strip()
-    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, IndexError) as error:
-        stream.close()
-        raise internal_error(f'Get "{url}{path}": malformed HTTP response') from error
-    stream.close()
-    raise _refusal(code, text, pod)
+    except BaseException:
+        await session.close()
+        raise
+    await session.close()
+    raise _refusal(response.status, text, pod)
 
 
 def _refusal(code: int, text: str, pod: str) -> StatusError:

@@ -57,8 +57,8 @@ conformance: $(TEST_STAMP)  ## Run the published suites of etcd clients on ours 
 compatibility: $(TEST_STAMP)  ## Ask the API server for everything Kubernetes has; writes docs/compatibility.md
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.compatibility.page
 
-fuzz: $(TEST_STAMP)  ## Ten minutes of schemathesis against our own OpenAPI (SECONDS_=600)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS_),600)
+fuzz: $(TEST_STAMP)  ## Ten minutes of schemathesis against our own OpenAPI (FOR=600)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.fuzz.run --seconds $(or $(FOR),600)
 
 differential: $(TEST_STAMP)  ## Compare with a real etcd for longer (OPERATIONS=200000)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.kvcluster.differential.run --operations $(or $(OPERATIONS),200000)

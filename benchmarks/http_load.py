@@ -95,6 +95,9 @@ async def call_all(
     return time.perf_counter() - began_s, latencies, sum(connection.body_bytes for connection in connections)
 
 
+LINE = b'{"type":"'
+
+
 class Watching(asyncio.Protocol):
     """One watch. `lines` counts what came; `reached` is done when that is `wanted`."""
 
@@ -105,6 +108,7 @@ class Watching(asyncio.Protocol):
         self.reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.wanted = 0
         self._request = request
+        self._tail = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -115,7 +119,9 @@ class Watching(asyncio.Protocol):
         if not self.opened.done():
             self.opened.set_result(None)
             assert data.startswith(b"HTTP/1.1 200"), data[:300]
-        self.lines += data.count(b'{"type":"')
+        data = self._tail + data  # a line's beginning may be cut in two
+        self._tail = data[-len(LINE) + 1 :]
+        self.lines += data.count(LINE)
         if self.wanted and self.lines >= self.wanted and not self.reached.done():
             self.reached.set_result(None)
 

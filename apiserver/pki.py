@@ -46,7 +46,6 @@ _KEY_USAGES = {
     "cert sign": "key_cert_sign",
     "crl sign": "crl_sign",
 }
-KNOWN_USAGES = frozenset((*_USAGES, *_KEY_USAGES))
 
 
 class PkiError(ValueError):

@@ -24,7 +24,7 @@ from apiserver.controllers.daemon_pods import (
 from apiserver.controllers.expectations import Expectations
 from apiserver.controllers.ownership import claim, index_orphans, owner_of
 from apiserver.controllers.pod_control import BURST, PODS, PodControl, is_namespace_terminating
-from apiserver.controllers.pods import gather_s, is_available, is_ready, is_relevant_change, ready_since_s
+from apiserver.controllers.pods import gather_s, is_available, is_ready, is_relevant_change, next_available_s
 from apiserver.errors import StatusError
 from apiserver.meta import label_selector_of
 
@@ -280,13 +280,9 @@ class DaemonSetController:
                 raise
 
     def _revisit(self, key: str, owner: Object, pods: Objects) -> None:
-        min_ready_s = owner["spec"].get("minReadySeconds") or 0
-        if not min_ready_s:
-            return
-        waits = [ready_since_s(pod) + min_ready_s - self._clock.now_s() for pod in pods if is_ready(pod)]
-        pending = [wait_s for wait_s in waits if wait_s > 0]
-        if pending:
-            self.queue.add_after(key, min(pending))
+        wait_s = next_available_s(pods, owner["spec"].get("minReadySeconds") or 0, self._clock.now_s())
+        if wait_s is not None:
+            self.queue.add_after(key, wait_s)
 
 
 def _is_going(pod: Object) -> bool:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from apiserver.client import Object, WorkQueue, key_of, resource_name, split_key
 from apiserver.controllers.context import Context
+from apiserver.controllers.pods import disruption_target
 from apiserver.errors import StatusError
-from apiserver.meta import format_time
 
 PODS = resource_name("pods")
 NODES = resource_name("nodes")
@@ -102,15 +102,7 @@ class PodGarbageCollector:
         if _is_finished(pod):
             return
         metadata = pod["metadata"]
-        condition = {
-            "type": "DisruptionTarget",
-            "status": "True",
-            "reason": "DeletionByPodGC",
-            "message": message,
-            "lastTransitionTime": format_time(self._clock.now_s()),
-        }
-        if metadata.get("generation"):
-            condition["observedGeneration"] = metadata["generation"]
+        condition = disruption_target(pod, "DeletionByPodGC", message, self._clock.now_s())
         status = {"phase": "Failed", "conditions": [condition]}
         try:
             patch = {"metadata": {"uid": metadata["uid"]}, "status": status}

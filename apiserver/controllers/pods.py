@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from apiserver.client import Object, Objects
-from apiserver.meta import parse_time
+from apiserver.meta import format_time, parse_time
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
@@ -109,6 +109,28 @@ def rank_for_deletion(pods: Objects) -> Objects:
         )
 
     return sorted(pods, key=worth)
+
+
+def next_available_s(pods: Objects, min_ready_s: float, now_s: float) -> float | None:
+    """Seconds until the next ready pod becomes available by time alone (minReadySeconds); None where none will."""
+    if not min_ready_s:
+        return None
+    waits = [ready_since_s(pod) + min_ready_s - now_s for pod in pods if is_ready(pod)]
+    return min((wait_s for wait_s in waits if wait_s > 0), default=None)
+
+
+def disruption_target(pod: Object, reason: str, message: str, now_s: float) -> Object:
+    """The condition of a pod that is taken away by a controller, as it was when that was decided."""
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": format_time(now_s),
+    }
+    if pod["metadata"].get("generation"):
+        condition["observedGeneration"] = pod["metadata"]["generation"]
+    return condition
 
 
 def _deletion_cost(pod: Object) -> int:

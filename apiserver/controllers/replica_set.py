@@ -27,8 +27,8 @@ from apiserver.controllers.pods import (
     is_ready,
     is_relevant_change,
     is_terminating,
+    next_available_s,
     rank_for_deletion,
-    ready_since_s,
 )
 from apiserver.errors import StatusError
 from apiserver.meta import LabelSelector, format_time, label_selector_of
@@ -202,14 +202,9 @@ class ReplicaSetController:
         """Comes back when time alone changes something: expectations expire, minReadySeconds make a pod available."""
         if not self._expectations.satisfied(key):
             self.queue.add_after(key, EXPIRY_S)
-        min_ready_s = owner["spec"].get("minReadySeconds") or 0
-        if not min_ready_s:
-            return
-        now_s = self._clock.now_s()
-        waits = [ready_since_s(pod) + min_ready_s - now_s for pod in active if is_ready(pod)]
-        pending = [wait_s for wait_s in waits if wait_s > 0]
-        if pending:
-            self.queue.add_after(key, min(pending))
+        wait_s = next_available_s(active, owner["spec"].get("minReadySeconds") or 0, self._clock.now_s())
+        if wait_s is not None:
+            self.queue.add_after(key, wait_s)
 
 
 class ReplicationControllers(ReplicaSetController):

@@ -22,7 +22,7 @@ from apiserver.controllers import revisions
 from apiserver.controllers.context import Context
 from apiserver.controllers.ownership import claim, index_orphans, owner_of
 from apiserver.controllers.pod_control import PODS, is_namespace_terminating, slow_start
-from apiserver.controllers.pods import gather_s, is_available, is_ready, is_relevant_change, ready_since_s
+from apiserver.controllers.pods import gather_s, is_available, is_relevant_change, next_available_s
 from apiserver.controllers.rollout import scaled
 from apiserver.controllers.stateful_pods import (
     build_claims,
@@ -142,14 +142,9 @@ class StatefulSetController:
 
     def _revisit(self, key: str, owner: Object, pods: Objects) -> None:
         """A pod that is ready becomes available by time alone."""
-        min_ready_s = owner["spec"].get("minReadySeconds") or 0
-        if not min_ready_s:
-            return
-        now_s = self._clock.now_s()
-        waits = [ready_since_s(pod) + min_ready_s - now_s for pod in pods if is_ready(pod)]
-        pending = [wait_s for wait_s in waits if wait_s > 0]
-        if pending:
-            self.queue.add_after(key, min(pending))
+        wait_s = next_available_s(pods, owner["spec"].get("minReadySeconds") or 0, self._clock.now_s())
+        if wait_s is not None:
+            self.queue.add_after(key, wait_s)
 
     # ------------------------------------------------------------------------------------------------ writes
 

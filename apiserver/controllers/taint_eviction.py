@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from apiserver.client import Object, Objects, WorkQueue, key_of, resource_name, split_key
 from apiserver.controllers.context import Context
+from apiserver.controllers.pods import disruption_target
 from apiserver.errors import StatusError
 from apiserver.kinds import toleration_matches
-from apiserver.meta import format_time
 
 PODS = resource_name("pods")
 NODES = resource_name("nodes")
@@ -90,15 +90,7 @@ class TaintEvictionController:
     async def _delete(self, pod: Object) -> None:
         metadata = pod["metadata"]
         self._recorder.event(pod, "Normal", "TaintManagerEviction", f"Marking for deletion Pod {key_of(pod)}")
-        condition = {
-            "type": "DisruptionTarget",
-            "status": "True",
-            "reason": "DeletionByTaintManager",
-            "message": MESSAGE,
-            "lastTransitionTime": format_time(self._clock.now_s()),
-        }
-        if metadata.get("generation"):
-            condition["observedGeneration"] = metadata["generation"]
+        condition = disruption_target(pod, "DeletionByTaintManager", MESSAGE, self._clock.now_s())
         try:
             patch = {"metadata": {"uid": metadata["uid"]}, "status": {"conditions": [condition]}}
             await self._client.patch_status(PODS, metadata["name"], patch, metadata["namespace"])

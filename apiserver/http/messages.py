@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-import orjson
-
 from apiserver.auth import ANONYMOUS_USER, Gate, User, open_gate
 from apiserver.meta import encode
 from apiserver.storage import Lines
@@ -108,11 +106,3 @@ def bytes_response(body: bytes, status: int = 200, content_type: str = JSON) -> 
 
 def text_response(text: str, status: int = 200) -> Response:
     return Response(status, {"Content-Type": "text/plain; charset=utf-8"}, text.encode())
-
-
-def decode_loosely(body: bytes) -> Any:
-    """The JSON value of a body, or None for bytes that are none. For messages about a body, not for its meaning."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None

@@ -357,7 +357,6 @@ def _api_service(api_service: Object) -> list[Cause]:
 
 # Flow control -------------------------------------------------------------------------------------------------------
 
-MANDATORY_LEVELS = ("catch-all", "exempt")
 
 
 def _flow_schema(schema: Object) -> list[Cause]:

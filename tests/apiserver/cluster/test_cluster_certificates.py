@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from apiserver.auth import find_certificate_user
 from apiserver.cluster import LocalCluster
+from tests.apiserver.changes import changed
 
 
 @pytest.fixture
@@ -27,22 +28,6 @@ async def start():
             return cluster.client(), cluster
 
         yield started
-
-
-async def changed(client, resource, name, done):
-    """The object once `done(object)`."""
-    async with asyncio.timeout(10):
-        items, version = await client.list_all(resource)
-        for item in items:
-            if item["metadata"]["name"] == name and done(item):
-                return item
-        stream = await client.watch(resource, resource_version=version)
-        try:
-            async for event in stream:
-                if event.object["metadata"].get("name") == name and done(event.object):
-                    return event.object
-        finally:
-            await stream.close()
 
 
 REQUESTS = "certificates.k8s.io/v1/certificatesigningrequests"

@@ -148,3 +148,19 @@ async def world(clock: ManualTimerClock) -> AsyncIterator[World]:
     finally:
         await server.stop()
         await cluster.stop()
+
+
+@pytest.fixture
+async def run(client, clock) -> AsyncIterator:
+    """`run(*names)` starts those controllers for the length of the test."""
+    tasks = []
+
+    def start(*names: str, **options) -> ControllerManager:
+        manager = ControllerManager(client, clock, names, **options)
+        tasks.append(asyncio.create_task(manager.run()))
+        return manager
+
+    yield start
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

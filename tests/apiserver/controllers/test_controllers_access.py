@@ -2,47 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
-
-from apiserver.controllers import ControllerManager
 from apiserver.controllers.cluster_role_aggregation import gather_rules
+from tests.apiserver.changes import changed
 
 CLUSTER_ROLES = "rbac.authorization.k8s.io/v1/clusterroles"
-
-
-@pytest.fixture
-async def run(client, clock) -> AsyncIterator:
-    """`run(*names)` starts those controllers for the length of the test."""
-    tasks = []
-
-    def start(*names: str, **options) -> ControllerManager:
-        manager = ControllerManager(client, clock, names, **options)
-        tasks.append(asyncio.create_task(manager.run()))
-        return manager
-
-    yield start
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def changed(client, resource, name, done):
-    """The object once `done(object)`."""
-    async with asyncio.timeout(10):
-        items, version = await client.list_all(resource)
-        for item in items:
-            if item["metadata"]["name"] == name and done(item):
-                return item
-        stream = await client.watch(resource, resource_version=version)
-        try:
-            async for event in stream:
-                if event.object["metadata"].get("name") == name and done(event.object):
-                    return event.object
-        finally:
-            await stream.close()
 
 
 def role(name, *rules, labels=None, gathers=None):

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-
 import pytest
 
 from apiserver.controllers import CONTROLLERS, ControllerManager
 
 READY = [{"type": "Ready", "status": "True", "lastTransitionTime": "2023-11-14T22:13:20Z"}]
 CONTAINERS = [{"name": "c", "image": "i"}]
-
-
-@pytest.fixture
-async def run(client, clock) -> AsyncIterator:
-    """`run(*names)` starts those controllers for the length of the test."""
-    tasks = []
-
-    def start(*names: str, **options) -> ControllerManager:
-        manager = ControllerManager(client, clock, names, **options)
-        tasks.append(asyncio.create_task(manager.run()))
-        return manager
-
-    yield start
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def named(kind: str, name: str, namespace: str | None = "default", **fields) -> dict:

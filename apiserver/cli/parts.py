@@ -56,6 +56,14 @@ def load_scheduler_config(path: Path | None, plugins: Sequence[str]) -> Schedule
         raise UsageError(str(cause)) from cause
 
 
+def _check_files(tls: TlsConfig) -> None:
+    """An http URL would never look at them. Raises UsageError."""
+    flags = ("--etcd-cafile", "--etcd-certfile", "--etcd-keyfile")
+    for flag, file in zip(flags, (tls.ca_file, tls.cert_file, tls.key_file), strict=True):
+        if file and not Path(file).is_file():
+            raise UsageError(f"{flag} {file}: no such file")
+
+
 def run_serve(
     etcd_servers: str, store_tls: TlsConfig, config: ApiServerConfig, admin_kubeconfig: Path | None, log_level: str
 ) -> int:
@@ -63,6 +71,7 @@ def run_serve(
         endpoints = [url.strip() for url in etcd_servers.split(",") if url.strip()]
         if not endpoints:
             raise UsageError("--etcd-servers: name at least one URL")
+        _check_files(store_tls)
         store = await kvcluster.connect(endpoints, tls=store_tls)
         try:
             server = ApiServer(config, store)

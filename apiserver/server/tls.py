@@ -78,10 +78,13 @@ class ServerTls:
         proxy_ca = b""
         if config.requestheader_client_ca_file:
             proxy_ca = Path(config.requestheader_client_ca_file).read_bytes()
-        for believed in (client_ca, proxy_ca):
+        for file, believed in ((config.client_ca_file, client_ca), (config.requestheader_client_ca_file, proxy_ca)):
             if believed:
                 self.context.verify_mode = ssl.CERT_OPTIONAL
-                self.context.load_verify_locations(cadata=believed.decode("ascii", "replace"))
+                try:
+                    self.context.load_verify_locations(cadata=believed.decode("ascii", "replace"))
+                except ssl.SSLError as error:
+                    raise OSError(f"{file}: not certificates in PEM: {error}") from error
         self._stamp = self._look()
 
     def _look(self) -> tuple[int, ...]:

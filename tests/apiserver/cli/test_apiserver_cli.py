@@ -102,6 +102,7 @@ async def test_a_third_party_plugin_is_one_class_named_on_the_command_line(tmp_p
         (("up", "--bogus"), 2, "--bogus"),
         (("serve",), 2, "--etcd-servers"),
         (("serve", "--etcd-servers", "http://127.0.0.1:1", "--port", "0"), 1, "127.0.0.1:1"),
+        (("serve", "--etcd-servers", "http://127.0.0.1:1", "--etcd-cafile", "/nowhere"), 2, "--etcd-cafile /nowhere"),
         (("scheduler", "--kubeconfig", "/nowhere"), 1, "/nowhere"),
         (("controllers", "--kubeconfig", "/nowhere"), 1, "/nowhere"),
         (("nodes", "--kubeconfig", "/nowhere"), 1, "/nowhere"),

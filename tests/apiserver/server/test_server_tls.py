@@ -114,6 +114,12 @@ async def test_a_certificate_of_files_is_read_again_when_it_changes(start, tmp_p
     assert tls.check_files() == ""
 
 
+async def test_a_file_of_authorities_that_has_none_is_named(start, tmp_path):
+    (tmp_path / "ca.crt").write_text("nonsense")
+    with pytest.raises(OSError, match=r"ca\.crt: not certificates in PEM"):
+        await start(AccessConfig(tls=True, client_ca_file=str(tmp_path / "ca.crt")))
+
+
 async def test_token_files_and_impersonation_over_the_socket(start, tmp_path):
     tokens = tmp_path / "tokens.csv"
     tokens.write_text('s3cret,ada,7,"dev,ops"\nroot,root,0,system:masters\n')
